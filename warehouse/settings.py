@@ -1,0 +1,101 @@
+"""All settings, from the environment or `.env`; documented in `.env.example`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class FusionEnv(StrEnum):
+    DEV = "dev"
+    CI = "ci"
+    PRODUCTION = "production"
+
+
+class OdooTransport(StrEnum):
+    JSONRPC = "jsonrpc"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. The message is one line that names variable, reason and mend."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    fusion_env: FusionEnv = FusionEnv.DEV
+    fusion_home: Path = Field(default=REPOSITORY / ".fusion")
+    database_url: str | None = None
+    company_timezone: str = "America/Toronto"
+    company_currency: str = "CAD"
+    usage_grace_hours: int = Field(default=24, ge=0, le=24 * 62)
+
+    odoo_url: str | None = None
+    odoo_db: str = "odoo"
+    odoo_user: str = "admin"
+    odoo_api_key: str | None = Field(default=None, repr=False)
+    odoo_transport: OdooTransport = OdooTransport.JSONRPC
+
+    serve_host: str = "127.0.0.1"
+    serve_port: int = Field(default=8080, ge=1, le=65535)
+    max_body_mb: int = Field(default=16, ge=1, le=1024)
+    lago_strict_duplicates: bool = False
+
+    @field_validator("company_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("is not an IANA time zone such as America/Toronto") from error
+        return value
+
+    @field_validator("company_currency")
+    @classmethod
+    def _iso_currency(cls, value: str) -> str:
+        if not (len(value) == 3 and value.isascii() and value.isupper()):
+            raise ValueError("is not an ISO 4217 code such as CAD")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Settings:
+        if self.fusion_env is FusionEnv.PRODUCTION and self.database_url is None:
+            raise ValueError("FUSION_ENV=production needs DATABASE_URL: the embedded server is for trying out")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.company_timezone)
+
+
+def load_settings() -> Settings:
+    """The settings in force. Raises SettingsError with one line that says what to mend."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {reason}. See .env.example.") from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process-wide settings, read once."""
+    return load_settings()

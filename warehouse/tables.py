@@ -1,0 +1,280 @@
+"""The tables of `raw` (landed as received) and `ops` (what we decided and did). Marts are dbt's.
+
+Money and quantities are unconstrained `numeric`: what an app sent survives digit for digit.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
+from sqlalchemy.types import UserDefinedType
+
+metadata = sa.MetaData()
+
+_now = sa.text("clock_timestamp()")
+
+
+class XID8(UserDefinedType[str]):
+    """PostgreSQL's 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+def _timestamp(name: str, *, default: bool = False, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(
+        name,
+        sa.TIMESTAMP(timezone=True),
+        nullable=nullable,
+        server_default=_now if default else None,
+    )
+
+
+# --- raw: counters ---------------------------------------------------------------------------
+
+ingest_batch = sa.Table(
+    "ingest_batch",
+    metadata,
+    sa.Column("batch_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    # The writing transaction. A build takes the batches below the oldest transaction still
+    # running: ids and clocks are handed out before commit, so "newer than last seen" loses rows.
+    sa.Column("xid", XID8, nullable=False, server_default=sa.text("pg_current_xact_id()")),
+    sa.Column("service_code", sa.Text),
+    sa.Column("counters", sa.Integer, nullable=False),
+    sa.Column("duplicates", sa.Integer, nullable=False, server_default="0"),
+    _timestamp("received_at", default=True),
+    schema="raw",
+)
+
+usage_counter = sa.Table(
+    "usage_counter",
+    metadata,
+    sa.Column("service_code", sa.Text, primary_key=True),
+    # '' where a Lago event names no subscription: still deduplicated.
+    sa.Column("external_subscription_id", sa.Text, primary_key=True),
+    sa.Column("transaction_id", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("code", sa.Text, nullable=False),
+    # delta: what happened in the window; cumulative: a meter reading at window_end;
+    # event: one Lago event, whose value the metric finds in `properties`.
+    sa.Column("kind", sa.Text, nullable=False),
+    _timestamp("window_start"),
+    _timestamp("window_end"),
+    sa.Column("value", sa.Numeric),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("properties", JSONB, nullable=False, server_default="{}"),
+    sa.Column("precise_total_amount_cents", sa.Numeric),
+    sa.Column("payload_hash", BYTEA, nullable=False),
+    _timestamp("received_at", default=True),
+    sa.CheckConstraint("kind in ('delta', 'cumulative', 'event')", name="usage_counter_kind"),
+    sa.CheckConstraint("window_end >= window_start", name="usage_counter_window"),
+    schema="raw",
+)
+
+event_conflict = sa.Table(
+    "event_conflict",
+    metadata,
+    sa.Column("conflict_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("external_subscription_id", sa.Text, nullable=False),
+    sa.Column("transaction_id", sa.Text, nullable=False),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("payload_hash", BYTEA, nullable=False),
+    _timestamp("received_at", default=True),
+    schema="raw",
+)
+
+# --- raw: Odoo's mirror ----------------------------------------------------------------------
+
+
+def _odoo_table(name: str) -> sa.Table:
+    """One Odoo model, as its RPC returned each record; dbt's staging gives it types."""
+    return sa.Table(
+        f"odoo_{name}",
+        metadata,
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        _timestamp("write_date"),
+        sa.Column("record", JSONB, nullable=False),
+        _timestamp("mirrored_at", default=True),
+        # Set when an id sweep no longer finds the record; a deleted order line stays explainable.
+        _timestamp("deleted_at", nullable=True),
+        schema="raw",
+    )
+
+
+ODOO_TABLES = {
+    name: _odoo_table(name)
+    for name in (
+        "account_link",
+        "charge",
+        "currency_rate",
+        "invoice",
+        "invoice_line",
+        "metric",
+        "order_line",
+        "partner",
+        "plan",
+        "product",
+        "subscription",
+    )
+}
+
+# --- raw: costs and the apps' own billing ----------------------------------------------------
+
+provider_cost = sa.Table(
+    "provider_cost",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("cost_key", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("sku", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("service_code", sa.Text, nullable=False),
+    # Set where the provider bills per account; null is a cost the whole service shares.
+    sa.Column("external_account_id", sa.Text),
+    sa.Column("quantity", sa.Numeric, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    _timestamp("loaded_at", default=True),
+    schema="raw",
+)
+
+app_billing_line = sa.Table(
+    "app_billing_line",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),  # lago | stripe
+    sa.Column("external_invoice_id", sa.Text, primary_key=True),
+    sa.Column("external_line_id", sa.Text, primary_key=True),
+    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("invoice_number", sa.Text),
+    sa.Column("external_account_id", sa.Text),
+    sa.Column("external_subscription_id", sa.Text),
+    sa.Column("item_type", sa.Text, nullable=False),  # charge | subscription | other
+    sa.Column("metric_code", sa.Text),
+    _timestamp("period_from", nullable=True),
+    _timestamp("period_to", nullable=True),
+    sa.Column("quantity", sa.Numeric),
+    sa.Column("amount", sa.Numeric, nullable=False),  # net of tax, major units
+    sa.Column("tax_amount", sa.Numeric, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("issued_on", sa.Date),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    _timestamp("loaded_at", default=True),
+    schema="raw",
+)
+
+# --- ops -------------------------------------------------------------------------------------
+
+service = sa.Table(
+    "service",
+    metadata,
+    sa.Column("service_code", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    _timestamp("created_at", default=True),
+    sa.CheckConstraint(
+        "service_code ~ '^[a-z][a-z0-9_]{1,30}$'", name="service_code_is_a_short_name"
+    ),
+    schema="ops",
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("key_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column(
+        "service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False
+    ),
+    sa.Column("sha256", BYTEA, nullable=False, unique=True),
+    sa.Column("hint", sa.Text, nullable=False),  # the key's last four characters
+    _timestamp("created_at", default=True),
+    _timestamp("expires_at", nullable=True),
+    _timestamp("revoked_at", nullable=True),
+    schema="ops",
+)
+
+billing_run = sa.Table(
+    "billing_run",
+    metadata,
+    sa.Column("run_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("run_date", sa.Date, nullable=False),
+    sa.Column("service_code", sa.Text),  # null: every service
+    sa.Column("build_id", sa.Text, nullable=False),  # which dbt build it billed from
+    sa.Column("high_water_batch_id", sa.BigInteger, nullable=False),
+    sa.Column("catalog_sha256", sa.Text, nullable=False),
+    sa.Column("code_version", sa.Text, nullable=False),
+    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("adjustments", sa.Integer, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("lines_sha256", sa.Text, nullable=False),
+    _timestamp("run_at", default=True),
+    schema="ops",
+)
+
+billed_line = sa.Table(
+    "billed_line",
+    metadata,
+    sa.Column("line_key", sa.Text, primary_key=True),
+    # The line of fct_rated_lines it bills; an adjustment is `<rated_line_key>~<adjustment_no>`.
+    sa.Column("rated_line_key", sa.Text, nullable=False),
+    sa.Column("adjustment_no", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.BigInteger, sa.ForeignKey("ops.billing_run.run_id"), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # period | late_usage | correction
+    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("account_key", sa.Text, nullable=False),
+    sa.Column("subscription_key", sa.Text, nullable=False),
+    sa.Column("odoo_order_id", sa.BigInteger, nullable=False),
+    sa.Column("plan_code", sa.Text, nullable=False),
+    sa.Column("metric_code", sa.Text, nullable=False),
+    sa.Column("charge_key", sa.Text, nullable=False),
+    sa.Column("period_start", sa.Date, nullable=False),
+    sa.Column("period_end", sa.Date, nullable=False),  # exclusive
+    sa.Column("tier", sa.Integer, nullable=False),
+    # Differences to what was billed before; on the first line of a period, the whole.
+    sa.Column("quantity_used", sa.Numeric, nullable=False),
+    sa.Column("quantity_included", sa.Numeric, nullable=False),
+    sa.Column("quantity_billed", sa.Numeric, nullable=False),
+    sa.Column("unit_price", sa.Numeric, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("amount_precise", sa.Numeric, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    _timestamp("billed_at", default=True),
+    sa.UniqueConstraint("rated_line_key", "adjustment_no", name="billed_line_once"),
+    schema="ops",
+)
+
+odoo_push = sa.Table(
+    "odoo_push",
+    metadata,
+    sa.Column(
+        "line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True
+    ),
+    # verified: read back and equal to the cent; refused: `reason` carries Odoo's words.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("odoo_order_id", sa.BigInteger, nullable=False),
+    sa.Column("odoo_line_id", sa.BigInteger),
+    sa.Column("subtotal", sa.Numeric),
+    sa.Column("tax", sa.Numeric),
+    _timestamp("pushed_at", default=True),
+    sa.CheckConstraint("state in ('verified', 'refused', 'differs')", name="odoo_push_state"),
+    schema="ops",
+)
+
+month_close = sa.Table(
+    "month_close",
+    metadata,
+    sa.Column("month", sa.Date, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("files", ARRAY(sa.Text), nullable=False),
+    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("amount", sa.Numeric, nullable=False),
+    sa.Column("lines_sha256", sa.Text, nullable=False),
+    sa.Column("code_version", sa.Text, nullable=False),
+    _timestamp("closed_at", default=True),
+    schema="ops",
+)
