@@ -109,6 +109,7 @@ ODOO_TABLES = {
     for name in (
         "account_link",
         "charge",
+        "currency",
         "currency_rate",
         "invoice",
         "invoice_line",
@@ -204,7 +205,8 @@ billing_run = sa.Table(
     sa.Column("run_date", sa.Date, nullable=False),
     sa.Column("service_code", sa.Text),  # null: every service
     sa.Column("build_id", sa.Text, nullable=False),  # which dbt build it billed from
-    sa.Column("high_water_batch_id", sa.BigInteger, nullable=False),
+    # The build took the batches of every transaction below this one (stg_usage__snapshot).
+    sa.Column("high_water_xid", XID8, nullable=False),
     sa.Column("catalog_sha256", sa.Text, nullable=False),
     sa.Column("code_version", sa.Text, nullable=False),
     sa.Column("lines", sa.Integer, nullable=False),

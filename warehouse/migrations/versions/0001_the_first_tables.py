@@ -63,7 +63,7 @@ def upgrade() -> None:
     sa.Column('run_date', sa.Date(), nullable=False),
     sa.Column('service_code', sa.Text(), nullable=True),
     sa.Column('build_id', sa.Text(), nullable=False),
-    sa.Column('high_water_batch_id', sa.BigInteger(), nullable=False),
+    sa.Column('high_water_xid', XID8(), nullable=False),
     sa.Column('catalog_sha256', sa.Text(), nullable=False),
     sa.Column('code_version', sa.Text(), nullable=False),
     sa.Column('lines', sa.Integer(), nullable=False),
@@ -149,6 +149,15 @@ def upgrade() -> None:
     schema='raw'
     )
     op.create_table('odoo_charge',
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('write_date', sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column('record', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('mirrored_at', sa.TIMESTAMP(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+    sa.Column('deleted_at', sa.TIMESTAMP(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    schema='raw'
+    )
+    op.create_table('odoo_currency',
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('write_date', sa.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('record', postgresql.JSONB(astext_type=sa.Text()), nullable=False),

@@ -1,0 +1,4 @@
+{# Schemas are public names (contracts.md): `marts`, never `<target>_marts`. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}

@@ -1,0 +1,21 @@
+{# One field of a mirrored Odoo record. Odoo's JSON says `false` where a field is unset. #}
+
+{% macro odoo_text(field) -%}
+    case when jsonb_typeof(record -> '{{ field }}') <> 'boolean' then record ->> '{{ field }}' end
+{%- endmacro %}
+
+{% macro odoo_number(field) -%}
+    nullif({{ odoo_text(field) }}, '')::numeric
+{%- endmacro %}
+
+{% macro odoo_id(field) -%}
+    ({{ odoo_text(field) }})::bigint
+{%- endmacro %}
+
+{% macro odoo_date(field) -%}
+    ({{ odoo_text(field) }})::date
+{%- endmacro %}
+
+{% macro odoo_flag(field) -%}
+    coalesce((record ->> '{{ field }}')::boolean, false)
+{%- endmacro %}

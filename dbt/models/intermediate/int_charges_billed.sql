@@ -1,0 +1,28 @@
+-- The ledger's total per subscription, charge and period, beside what its first lines said.
+
+with
+
+billed as (
+    select * from {{ ref('stg_ops__billed_lines') }}
+),
+
+final as (
+    select
+        service_code,
+        account_key,
+        subscription_key,
+        plan_code,
+        metric_code,
+        charge_key,
+        period_start,
+        period_end,
+        currency,
+        sum(quantity_used) as quantity,
+        sum(amount) as amount,
+        coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
+        bool_or(reason = 'late_usage') as has_late_usage
+    from billed
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+)
+
+select * from final

@@ -1,0 +1,19 @@
+with
+
+source as (
+    select * from {{ source('raw', 'odoo_metric') }}
+),
+
+final as (
+    select
+        id as odoo_metric_id,
+        {{ odoo_text('x_name') }} as metric_name,
+        {{ odoo_text('x_code') }} as metric_code,
+        {{ odoo_text('x_aggregation') }} as aggregation,
+        coalesce({{ odoo_text('x_field_name') }}, 'value') as field_name,
+        {{ odoo_text('x_unit') }} as unit
+    from source
+    where deleted_at is null
+)
+
+select * from final

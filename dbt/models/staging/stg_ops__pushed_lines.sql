@@ -1,0 +1,20 @@
+with
+
+source as (
+    select * from {{ source('ops', 'odoo_push') }}
+),
+
+final as (
+    select
+        line_key,
+        state as push_state,
+        reason as push_reason,
+        odoo_order_id,
+        odoo_line_id,
+        subtotal,
+        tax,
+        pushed_at
+    from source
+)
+
+select * from final

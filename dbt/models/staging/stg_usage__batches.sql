@@ -1,0 +1,19 @@
+with
+
+source as (
+    select * from {{ source('raw', 'ingest_batch') }}
+),
+
+final as (
+    select
+        batch_id,
+        -- 64 bits of which two centuries of busy servers use 63: bigint has min, max and statistics.
+        xid::text::bigint as xid,
+        service_code,
+        counters,
+        duplicates,
+        received_at
+    from source
+)
+
+select * from final
