@@ -1,0 +1,1 @@
+"""The command `fusion-billing`, one file per group of commands."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -35,3 +40,56 @@ def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
 def dbt_target(settings: Settings) -> Path:
     """Where dbt leaves manifest.json and run results."""
     return settings.fusion_home / "dbt" / "target"
+
+
+class DbtBuildError(Exception):
+    """A dbt build did not finish. The message names what failed and where its log is."""
+
+
+def dbt_executable() -> str:
+    """dbt beside this Python, whether or not the environment is on PATH."""
+    beside = Path(sys.executable).with_name("dbt")
+    return str(beside) if beside.exists() else shutil.which("dbt") or "dbt"
+
+
+def run_dbt(database_url: str, settings: Settings, *arguments: str) -> None:
+    """Runs dbt on the warehouse, quietly. Raises DbtBuildError with the nodes that failed."""
+    finished = subprocess.run(
+        [dbt_executable(), *arguments],
+        env={**os.environ, **dbt_environment(database_url, settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode == 0:
+        return
+    log = settings.fusion_home / "dbt" / "logs" / "dbt.log"
+    failed = ", ".join(_failed_nodes(settings)) or _last_line(finished.stdout)
+    raise DbtBuildError(f"dbt {arguments[0]} failed: {failed}. Its log is {log}.")
+
+
+def prepare_manifest(database_url: str, settings: Settings) -> None:
+    """Writes manifest.json unless it is newer than every file of the project."""
+    manifest = dbt_target(settings) / "manifest.json"
+    sources = [path for path in DBT_PROJECT.rglob("*") if path.suffix in {".sql", ".yml"}]
+    if manifest.exists() and manifest.stat().st_mtime > max(
+        path.stat().st_mtime for path in sources
+    ):
+        return
+    run_dbt(database_url, settings, "parse")
+
+
+def _failed_nodes(settings: Settings) -> list[str]:
+    results = dbt_target(settings) / "run_results.json"
+    if not results.exists():
+        return []
+    return [
+        result["unique_id"].split(".", 2)[-1]
+        for result in json.loads(results.read_text())["results"]
+        if result["status"] in {"error", "fail"}
+    ]
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no output"

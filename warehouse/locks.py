@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 MIGRATE = "migrate"
 BILLING_RUN = "billing_run"
@@ -21,10 +23,17 @@ def advisory_lock(connection: Connection, name: str) -> None:
     connection.execute(sa.text("select pg_advisory_xact_lock(:n)"), {"n": lock_number(name)})
 
 
-def try_session_lock(connection: Connection, name: str) -> bool:
-    """Takes the lock for the session without waiting; False where another holds it."""
-    taken = connection.execute(
-        sa.text("select pg_try_advisory_lock(:n)"), {"n": lock_number(name)}
-    ).scalar_one()
-    connection.commit()
-    return bool(taken)
+@contextlib.contextmanager
+def session_lock(engine: Engine, name: str) -> Iterator[bool]:
+    """Tries for the lock on a connection of its own and yields whether it was free; a process that
+    dies gives it back with its connection."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        number = {"n": lock_number(name)}
+        taken = bool(
+            connection.execute(sa.text("select pg_try_advisory_lock(:n)"), number).scalar_one()
+        )
+        try:
+            yield taken
+        finally:
+            if taken:
+                connection.execute(sa.text("select pg_advisory_unlock(:n)"), number)

@@ -24,12 +24,16 @@ class OdooTransport(StrEnum):
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used. The message is one line that names variable, reason and mend."""
+    """Settings that cannot be used; one line that names the variable, the reason and the mend."""
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+        # `fusion-billing up` says in up.env where its parts listen; .env has the last word.
+        env_file=(REPOSITORY / ".fusion" / "up.env", ".env"),
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
     )
 
     fusion_env: FusionEnv = FusionEnv.DEV
@@ -76,8 +80,19 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Settings:
         if self.fusion_env is FusionEnv.PRODUCTION and self.database_url is None:
-            raise ValueError("FUSION_ENV=production needs DATABASE_URL: the embedded server is for trying out")
+            raise ValueError(
+                "FUSION_ENV=production needs DATABASE_URL: the embedded server is for trying out"
+            )
         return self
+
+    @property
+    def drop_folder(self) -> Path:
+        """Where files of provider costs and of the apps' own billing are left to be loaded."""
+        return self.fusion_home / "drop"
+
+    @property
+    def exports_folder(self) -> Path:
+        return self.fusion_home / "exports"
 
     @property
     def zone(self) -> ZoneInfo:

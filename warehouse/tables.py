@@ -261,7 +261,6 @@ odoo_push = sa.Table(
     sa.Column("odoo_order_id", sa.BigInteger, nullable=False),
     sa.Column("odoo_line_id", sa.BigInteger),
     sa.Column("subtotal", sa.Numeric),
-    sa.Column("tax", sa.Numeric),
     _timestamp("pushed_at", default=True),
     sa.CheckConstraint("state in ('verified', 'refused', 'differs')", name="odoo_push_state"),
     schema="ops",

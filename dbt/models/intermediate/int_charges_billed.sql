@@ -17,7 +17,7 @@ final as (
         period_start,
         period_end,
         currency,
-        sum(quantity_used) as quantity,
+        sum(quantity_billed) as quantity,
         sum(amount) as amount,
         coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
         bool_or(reason = 'late_usage') as has_late_usage

@@ -14,6 +14,10 @@ pushed as (
     select * from {{ ref('stg_ops__pushed_lines') }}
 ),
 
+invoiced as (
+    select * from {{ ref('int_order_lines_invoiced') }}
+),
+
 final as (
     select
         billed.subscription_key,
@@ -21,13 +25,15 @@ final as (
         billed.period_start,
         sum(order_lines.quantity) as quantity,
         sum(order_lines.subtotal) as amount,
-        sum(order_lines.tax) as tax_amount,
+        case when count(invoiced.tax) = count(*) then sum(invoiced.tax) end as tax_amount,
         count(*) filter (where order_lines.odoo_line_id is null) as missing_lines,
         count(*) filter (where order_lines.subtotal <> billed.amount) as changed_lines,
         min(pushed.push_reason) as push_reason
     from billed
     left join order_lines
         on billed.line_key = order_lines.line_key
+    left join invoiced
+        on order_lines.odoo_line_id = invoiced.odoo_line_id
     left join pushed
         on billed.line_key = pushed.line_key
     group by 1, 2, 3

@@ -1,4 +1,4 @@
--- The invoice an order line stands on: the newest that is not cancelled.
+-- The invoice an order line stands on: the newest that is not cancelled, and the tax of all of them.
 
 with
 
@@ -12,17 +12,36 @@ invoices as (
     where invoice_state <> 'cancel'
 ),
 
-final as (
-    select distinct on (invoice_lines.odoo_line_id)
+joined as (
+    select
         invoice_lines.odoo_line_id,
         invoices.odoo_invoice_id,
         invoices.invoice_name,
         invoices.invoice_state,
-        invoices.payment_state
+        invoices.payment_state,
+        sum(
+            case when invoices.move_type = 'out_refund' then -1 else 1 end
+            * (invoice_lines.total - invoice_lines.subtotal)
+        ) over (partition by invoice_lines.odoo_line_id) as tax,
+        row_number() over (
+            partition by invoice_lines.odoo_line_id
+            order by invoices.odoo_invoice_id desc
+        ) as newest_first
     from invoice_lines
     inner join invoices
         on invoice_lines.odoo_invoice_id = invoices.odoo_invoice_id
-    order by invoice_lines.odoo_line_id, invoices.odoo_invoice_id desc
+),
+
+final as (
+    select
+        odoo_line_id,
+        odoo_invoice_id,
+        invoice_name,
+        invoice_state,
+        payment_state,
+        tax
+    from joined
+    where newest_first = 1
 )
 
 select * from final

@@ -13,8 +13,13 @@ final as (
         {{ odoo_text('x_fc_line_key') }} as line_key,
         {{ odoo_number('qty_delivered') }} as quantity,
         {{ odoo_number('price_unit') }} as unit_price,
-        {{ odoo_number('price_subtotal') }} as subtotal,
-        {{ odoo_number('price_tax') }} as tax,
+        -- What Odoo invoices of a delivered-policy line. Its own price_subtotal follows the ordered
+        -- quantity, which is 0 on a usage line.
+        round(
+            {{ odoo_number('qty_delivered') }} * {{ odoo_number('price_unit') }}
+            * (1 - coalesce({{ odoo_number('discount') }}, 0) / 100),
+            2
+        ) as subtotal,
         {{ odoo_number('qty_invoiced') }} as quantity_invoiced
     from source
     where deleted_at is null

@@ -12,7 +12,6 @@ final as (
         odoo_order_id,
         odoo_line_id,
         subtotal,
-        tax,
         pushed_at
     from source
 )

@@ -17,7 +17,7 @@ depends_on = None
 
 
 ROLES = ("fusion_ingest", "fusion_transform", "fusion_reader")
-SCHEMAS = ("raw", "ops", "staging", "intermediate", "marts")
+SCHEMAS = ("raw", "ops", "staging", "intermediate", "marts", "dagster")
 
 CREATE_ROLE = """
 do $$ begin
@@ -333,7 +333,6 @@ def upgrade() -> None:
     sa.Column('odoo_order_id', sa.BigInteger(), nullable=False),
     sa.Column('odoo_line_id', sa.BigInteger(), nullable=True),
     sa.Column('subtotal', sa.Numeric(), nullable=True),
-    sa.Column('tax', sa.Numeric(), nullable=True),
     sa.Column('pushed_at', sa.TIMESTAMP(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
     sa.CheckConstraint("state in ('verified', 'refused', 'differs')", name='odoo_push_state'),
     sa.ForeignKeyConstraint(['line_key'], ['ops.billed_line.line_key'], ),

@@ -45,7 +45,7 @@ final as (
         billed.odoo_order_id,
         order_lines.odoo_line_id,
         order_lines.subtotal as odoo_subtotal,
-        order_lines.tax as odoo_tax,
+        invoices.tax as odoo_tax,
         invoices.odoo_invoice_id,
         invoices.invoice_name as odoo_invoice_name,
         invoices.invoice_state as odoo_invoice_state,

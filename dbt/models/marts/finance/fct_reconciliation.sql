@@ -50,7 +50,7 @@ rated_periods as (
         rated.period_start,
         min(rated.period_end) as period_end,
         min(rated.currency) as currency,
-        min(rated.quantity_used) as quantity
+        sum(rated.quantity_billed) as quantity
     from rated
     inner join closings
         on

@@ -1,0 +1,46 @@
+"""Odoo: make its fields and models, read it, put lines onto subscriptions."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.options import DryRunOption, FormatOption, warehouse
+from cli.output import Format, show
+from exports.usage_lines import push
+from ingest.odoo_mirror import mirror
+from odoo_gateway.bootstrap import bootstrap, plan
+from odoo_gateway.connect import connect_from
+from warehouse.settings import settings
+
+app = typer.Typer(help="Odoo: bootstrap, mirror, push.", no_args_is_help=True)
+
+
+@app.command("bootstrap")
+def odoo_bootstrap(dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE) -> None:
+    """Make the x_fc_* fields and models, their views and their menu; no addon to install."""
+    client = connect_from(settings())
+    steps = plan(client) if dry_run else bootstrap(client)
+    show(steps, format_, title="Would make" if dry_run else "Made")
+
+
+@app.command("mirror")
+def odoo_mirror(format_: FormatOption = Format.TABLE) -> None:
+    """Read Odoo into raw.odoo_*."""
+    with warehouse() as engine:
+        counts = mirror(engine, connect_from(settings()))
+    show([{"table": f"raw.odoo_{name}", **vars(count)} for name, count in counts.items()], format_)
+
+
+@app.command("push")
+def odoo_push(dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE) -> None:
+    """Put the ledger's lines onto subscriptions, by line_key, and read them back."""
+    current = settings()
+    with warehouse() as engine:
+        result = push(
+            engine,
+            connect_from(current),
+            database=f"{current.odoo_url}/{current.odoo_db}",
+            dry_run=dry_run,
+        )
+    show(result, format_, title="Push")
+    raise typer.Exit(1 if result.refused or result.differs else 0)

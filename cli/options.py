@@ -1,0 +1,58 @@
+"""Options that many commands share, and the warehouse they open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from sqlalchemy.engine import Engine
+
+from cli.output import Format
+from warehouse.engine import connected
+from warehouse.migrate import require_migrated
+from warehouse.settings import settings
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="A table for people, JSON for programs.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
+]
+ServiceOption = Annotated[
+    str | None, typer.Option("--service", metavar="CODE", help="Only this service.")
+]
+
+
+def parse_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date such as 2026-10-31") from None
+
+
+def parse_month(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m").date()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a month such as 2026-10") from None
+
+
+def today() -> date:
+    """Today in company time."""
+    return datetime.now(settings().zone).date()
+
+
+@contextmanager
+def warehouse() -> Iterator[Engine]:
+    """The migrated warehouse of the settings. Raises WarehouseError in one line otherwise."""
+    with connected(settings()) as engine:
+        require_migrated(engine)
+        yield engine
+
+
+def url_of(engine: Engine) -> str:
+    """The warehouse's URL as libpq and dbt understand it."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

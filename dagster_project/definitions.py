@@ -1,0 +1,39 @@
+"""All definitions. `dagster dev -m dagster_project.definitions` needs DATABASE_URL in the environment;
+`fusion-billing up` sets it."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from dagster_project.defs import billing, checks, dbt_models, finance, landing, odoo, schedules
+from dagster_project.resources import Odoo, Warehouse
+from warehouse.dbt_project import dbt_executable
+
+
+defs = dg.Definitions(
+    assets=[
+        landing.landed_counters,
+        landing.dropped_files,
+        landing.service_spec,
+        landing.earlier_runs_spec,
+        odoo.odoo_master_data,
+        dbt_models.rating_models,
+        billing.billing_run,
+        billing.usage_lines,
+        odoo.odoo_billing_state,
+        dbt_models.finance_models,
+        finance.finance_months,
+        finance.month_close,
+    ],
+    asset_checks=[checks.usage_is_conserved, checks.differences_are_explained],
+    jobs=[schedules.hourly_build, schedules.daily_billing, schedules.monthly_close],
+    schedules=schedules.schedules,
+    resources={
+        "warehouse": Warehouse(database_url=dg.EnvVar("DATABASE_URL")),
+        "odoo": Odoo(),
+        "dbt": DbtCliResource(
+            project_dir=dbt_models.project, dbt_executable=dbt_executable()
+        ),
+    },
+)

@@ -1,0 +1,47 @@
+"""The dbt project as assets, in two builds: what should be billed, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+
+from warehouse.dbt_project import DBT_PROJECT, dbt_target
+from warehouse.settings import load_settings
+
+project = DbtProject(
+    project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT, target_path=dbt_target(load_settings())
+)
+
+# Unit tests check the code, not the data: CI runs them, a nightly build need not.
+_BUILD = ["build", "--exclude-resource-type", "unit_test"]
+
+
+class Translator(DagsterDbtTranslator):
+    """Groups by layer, so that the UI shows staging, intermediate and marts as rooms."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return str(dbt_resource_props["fqn"][1])
+
+
+@dbt_assets(
+    manifest=project.manifest_path,
+    select="+tag:rating",
+    name="rating_models",
+    dagster_dbt_translator=Translator(),
+)
+def rating_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    yield from dbt.cli(_BUILD, context=context).stream()
+
+
+@dbt_assets(
+    manifest=project.manifest_path,
+    select="fqn:*",
+    exclude="+tag:rating",
+    name="finance_models",
+    dagster_dbt_translator=Translator(),
+)
+def finance_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    yield from dbt.cli(_BUILD, context=context).stream()

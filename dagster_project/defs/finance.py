@@ -1,0 +1,77 @@
+"""Finance's files: the open months after every reconciliation, and the monthly close."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import dagster as dg
+
+from dagster_project.resources import Warehouse
+from exports.finance.close import close_month
+from exports.finance.month import export_month, open_months
+from warehouse.version import code_version
+
+
+@dg.asset(
+    key=["exports", "finance_months"],
+    group_name="exports",
+    kinds={"xlsx", "parquet"},
+    deps=[
+        ["fct_billed_lines"],
+        ["fct_margin_monthly"],
+        ["fct_reconciliation"],
+        ["fct_usage_conservation"],
+    ],
+    description="Workbook and Parquet of every month with billed lines that is not closed yet.",
+)
+def finance_months(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    settings = warehouse.settings
+    with warehouse.engine() as engine:
+        exported = [
+            export_month(
+                engine,
+                month,
+                settings.exports_folder,
+                company_currency=settings.company_currency,
+                code_version=code_version(),
+            )
+            for month in open_months(engine)
+        ]
+    return dg.MaterializeResult(
+        metadata={
+            "files": [str(file) for month in exported for file in month.files],
+            "lines": sum(month.lines for month in exported),
+            "amount": str(sum(month.amount for month in exported)),
+        }
+    )
+
+
+class CloseConfig(dg.Config):
+    """`month` as YYYY-MM; empty is the month before the current one, in company time."""
+
+    month: str = ""
+
+
+@dg.asset(
+    key=["exports", "month_close"],
+    group_name="exports",
+    kinds={"xlsx", "parquet", "postgres"},
+    deps=[["exports", "finance_months"]],
+    description="Checks, files and hash of one month; refused with reasons where a check fails.",
+)
+def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    settings = warehouse.settings
+    month = (
+        date.fromisoformat(f"{config.month}-01")
+        if config.month
+        else _month_before(datetime.now(settings.zone).date())
+    )
+    with warehouse.engine() as engine:
+        closed = close_month(engine, month, settings.exports_folder, code_version=code_version())
+    return dg.MaterializeResult(
+        metadata={"month": f"{month:%Y-%m}", "version": closed.version, "sha256": closed.lines_sha256}
+    )
+
+
+def _month_before(day: date) -> date:
+    return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)

@@ -1,0 +1,73 @@
+"""What lands in raw: counters over HTTP, and the files of the drop folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import sqlalchemy as sa
+
+from dagster_project.resources import Warehouse
+from ingest.drop_folder import load_drop_folder
+
+_COUNTER_TABLES = ("ingest_batch", "usage_counter", "event_conflict")
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["raw", table],
+            group_name="landing",
+            kinds={"postgres"},
+            description="Written by the ingestion endpoint; materialising it counts what is there.",
+        )
+        for table in _COUNTER_TABLES
+    ],
+    can_subset=True,
+)
+def landed_counters(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult[None]]:
+    with warehouse.engine() as engine, engine.connect() as connection:
+        for key in sorted(context.selected_asset_keys):
+            table = sa.table(key.path[-1], sa.column("received_at"), schema="raw")
+            rows, newest = connection.execute(
+                sa.select(sa.func.count(), sa.func.max(table.c.received_at)).select_from(table)
+            ).one()
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={"dagster/row_count": rows, "newest": str(newest)},
+            )
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["raw", "provider_cost"],
+            group_name="landing",
+            kinds={"postgres"},
+            description="fusion_api's daily cost, from the drop folder's costs/*.csv and *.parquet.",
+        ),
+        dg.AssetSpec(
+            ["raw", "app_billing_line"],
+            group_name="landing",
+            kinds={"postgres"},
+            description="What the apps billed: lago/<service>/*.json and stripe/<service>/*.json.",
+        ),
+    ],
+)
+def dropped_files(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
+    with warehouse.engine() as engine:
+        report = load_drop_folder(engine, warehouse.settings.drop_folder)
+    yield dg.MaterializeResult(asset_key=["raw", "provider_cost"], metadata=report.costs)
+    yield dg.MaterializeResult(asset_key=["raw", "app_billing_line"], metadata=report.app_billing)
+
+
+service_spec = dg.AssetSpec(
+    ["ops", "service"], group_name="landing", description="`fusion-billing service add`."
+)
+earlier_runs_spec = dg.AssetSpec(
+    ["ops", "earlier_billing_runs"],
+    group_name="landing",
+    description="ops.billing_run as it stood before this run: what decides which usage is late.",
+)

@@ -1,0 +1,164 @@
+"""Finance's close of a month: checks, files, and one row in `ops.month_close` that attests them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from exports.canonical import lines_sha256
+from exports.finance.errors import CloseRefusedError
+from exports.finance.figures import Figures, figures
+from exports.finance.marts import MonthData, next_month, read_month
+from exports.finance.month import write_month
+from warehouse.locks import BILLING_RUN, advisory_lock
+from warehouse.tables import billed_line, month_close, odoo_push
+
+
+@dataclass(frozen=True)
+class MonthClose:
+    """The close in force. `already_closed`: the lines had this hash before, nothing was added."""
+
+    month: dt.date
+    version: int
+    already_closed: bool
+    files: list[Path]
+    lines: int
+    amount: Decimal
+    lines_sha256: str
+
+
+def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
+    """What speaks against the close in the ledger itself: it outranks the mart that repeats it."""
+    in_month = (
+        billed_line.c.period_start >= data.month,
+        billed_line.c.period_start < next_month(data.month),
+    )
+    ledger = connection.execute(sa.select(billed_line).where(*in_month)).mappings().all()
+    reasons = []
+    if lines_sha256(dict(row) for row in ledger) != lines_sha256(data.lines.rows):
+        reasons.append(
+            f"The ledger has {len(ledger)} lines and marts.fct_billed_lines {len(data.lines.rows)}"
+            " that do not say the same: `fusion-billing run` builds the marts anew."
+        )
+    unverified: Sequence[str] = (
+        connection.execute(
+            sa.select(billed_line.c.line_key)
+            .outerjoin(odoo_push, odoo_push.c.line_key == billed_line.c.line_key)
+            .where(*in_month, odoo_push.c.state.is_distinct_from("verified"))
+            .order_by(billed_line.c.line_key)
+        )
+        .scalars()
+        .all()
+    )
+    if unverified:
+        reasons.append(
+            f"{len(unverified)} lines are not verified in Odoo, the first is {unverified[0]}: "
+            "`fusion-billing odoo push`."
+        )
+    return reasons
+
+
+def _figure_reasons(found: Figures, label: str) -> list[str]:
+    """What speaks against the close in the marts. A check without rows has not been passed."""
+    reasons = []
+    if found.counters_difference is None or found.quantity_difference is None:
+        reasons.append(
+            f"marts.fct_usage_conservation has no rows for {label}: `fusion-billing run` builds it."
+        )
+    elif found.counters_difference or found.quantity_difference:
+        reasons.append(
+            f"Usage is not conserved: up to {found.counters_difference} counters and a quantity of "
+            f"{found.quantity_difference:f} stand in no bucket or in two: "
+            f"`fusion-billing replay --month {label}`."
+        )
+    if found.unexplained is None:
+        reasons.append(
+            f"marts.fct_reconciliation has no rows for {label}: "
+            "`fusion-billing reconcile` builds it."
+        )
+    elif found.unexplained:
+        reasons.append(
+            f"{found.unexplained} differences are unexplained: "
+            f"`fusion-billing reconcile --month {label}`."
+        )
+    if found.footing_difference:
+        reasons.append(
+            f"{found.lines_amount} is billed of {found.usage_revenue} rated for the month: a "
+            "period is still open, or late usage is not billed yet: `fusion-billing run`."
+        )
+    return reasons
+
+
+def _files(folder: Path, data: MonthData, version: int) -> Path:
+    """Version 1 lies in `<folder>/YYYY-MM/`; a later one beside it, for closed files stay."""
+    month = folder / data.label
+    return month if version == 1 else month / f"version-{version}"
+
+
+def close_month(
+    engine: Engine,
+    month: dt.date,
+    folder: Path,
+    *,
+    company_currency: str = "CAD",
+    code_version: str,
+) -> MonthClose:
+    """Closes the month (any day in it): checks it, writes its files, records version and hash.
+
+    Lines with the hash of the last close add no version; files that went missing are written anew.
+    Raises CloseRefusedError with every reason found, FinanceExportError as `export_month` does.
+    Waits for a billing run that is under way, and keeps the next one out until it is done.
+    """
+    with engine.begin() as connection:
+        advisory_lock(connection, BILLING_RUN)
+        data = read_month(engine, month)
+        found = figures(data, company_currency)
+        reasons = _ledger_reasons(connection, data) + _figure_reasons(found, data.label)
+        if reasons:
+            raise CloseRefusedError(data.label, reasons)
+        digest = lines_sha256(data.lines.rows)
+        last = connection.execute(
+            sa.select(month_close)
+            .where(month_close.c.month == data.month)
+            .order_by(month_close.c.version.desc())
+            .limit(1)
+        ).one_or_none()
+        if last is not None and last.lines_sha256 == digest:
+            files = [folder / name for name in last.files]
+            if not all(path.exists() for path in files):
+                write_month(
+                    data,
+                    _files(folder, data, last.version),
+                    company_currency=company_currency,
+                    code_version=code_version,
+                    version=last.version,
+                )
+            return MonthClose(
+                data.month, last.version, True, files, last.lines, last.amount, digest
+            )
+        version = 1 if last is None else last.version + 1
+        export = write_month(
+            data,
+            _files(folder, data, version),
+            company_currency=company_currency,
+            code_version=code_version,
+            version=version,
+        )
+        connection.execute(
+            sa.insert(month_close).values(
+                month=data.month,
+                version=version,
+                files=[path.relative_to(folder).as_posix() for path in export.files],
+                lines=export.lines,
+                amount=export.amount,
+                lines_sha256=digest,
+                code_version=code_version,
+            )
+        )
+    return MonthClose(data.month, version, False, export.files, export.lines, export.amount, digest)

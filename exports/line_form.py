@@ -1,0 +1,83 @@
+"""How a ledger line looks in Odoo: quantity and price that survive its precision, and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from exports.canonical import decimal_text
+
+CENT = Decimal("0.01")
+_SYMBOLS = {"CAD": "$", "USD": "US$", "EUR": "€"}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Decimal digits that Odoo keeps of a quantity (Product Unit) and a price (Product Price)."""
+
+    quantity: int
+    price: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """What goes onto the order line; quantity × price is the ledger's amount to the cent."""
+
+    quantity: Decimal
+    price: Decimal
+
+
+def line_form(quantity: Decimal, price: Decimal, amount: Decimal, precision: Precision) -> Form:
+    """Quantity × unit price where Odoo can hold both exactly, else one unit at the amount.
+
+    An adjustment whose amount is not quantity × price (two roundings differ by a cent) goes as one
+    unit too. Amounts are in the currency's major unit with two digits.
+    """
+    fits = (
+        quantity > 0
+        and _digits(quantity) <= precision.quantity
+        and _digits(price) <= precision.price
+        and (quantity * price).quantize(CENT, ROUND_HALF_UP) == amount
+        # Odoo computes in binary doubles: beyond 15 digits they round differently.
+        and abs(quantity * price) < Decimal(10) ** 12
+    )
+    return Form(quantity, price) if fits else Form(Decimal(1), amount)
+
+
+def _digits(value: Decimal) -> int:
+    text = decimal_text(value)
+    return len(text.partition(".")[2])
+
+
+def describe(line: Mapping[str, Any]) -> str:
+    """What the customer reads: metric, period, used, included, price.
+
+    "API calls, Oct 2026: 1,240 used, 1,000 included, 240 × $0.0023"; an adjustment says so first.
+    """
+    unit = f" {line['unit']}" if line["unit"] else ""
+    symbol = _SYMBOLS.get(line["currency"], f"{line['currency']} ")
+    parts = [f"{_number(line['quantity_used'])}{unit} used"]
+    if line["quantity_included"]:
+        parts.append(f"{_number(line['quantity_included'])} included")
+    parts.append(f"{_number(line['quantity_billed'])} × {symbol}{decimal_text(line['unit_price'])}")
+    prefix = {"late_usage": "Late usage: ", "correction": "Correction: "}.get(line["reason"], "")
+    period = period_text(line["period_start"], line["period_end"])
+    return f"{prefix}{line['charge_name']}, {period}: {', '.join(parts)}"
+
+
+def period_text(start: date, end: date) -> str:
+    """`Oct 2026` for a whole calendar month, else `15 Oct – 14 Nov 2026`; `end` is exclusive."""
+    last = end - timedelta(days=1)
+    if start.day == 1 and end.day == 1 and (start.year, start.month) == (last.year, last.month):
+        return f"{start:%b %Y}"
+    year = "" if start.year == last.year else f" {start.year}"
+    return f"{start.day} {start:%b}{year} – {last.day} {last:%b %Y}"
+
+
+def _number(value: Decimal) -> str:
+    whole, _, fraction = decimal_text(abs(value)).partition(".")
+    sign = "−" if value < 0 else ""
+    return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")

@@ -1,0 +1,245 @@
+"""The push: ledger lines onto their subscriptions in Odoo, keyed by line_key, verified by reading.
+
+Each line is looked up by its key, created once if it is missing, read back and compared to the
+cent. A lost answer is settled by looking again, never by guessing; an existing line is never
+changed. Odoo's behaviour behind each choice: the design's odoo.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Engine
+
+from exports.line_form import CENT, Precision, describe, line_form
+from odoo_gateway.client import OdooClient, Record
+from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from warehouse.locks import session_lock
+from warehouse.tables import odoo_push
+
+_Line = dict[str, Any]
+
+KEYS_PER_READ = 500
+LINES_PER_CREATE = 200
+
+
+class PushBusyError(Exception):
+    """Another push is at work on this Odoo database."""
+
+
+@dataclass
+class PushResult:
+    """Counts of ledger lines. `pending` were due; `found` stood in Odoo already, by their key."""
+
+    pending: int = 0
+    found: int = 0
+    created: int = 0
+    verified: int = 0
+    differs: int = 0
+    refused: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)  # line_key → why it was refused
+
+
+_PENDING = sa.text("""
+    select
+        billed.line_key, billed.odoo_order_id, billed.reason, billed.period_start,
+        billed.period_end, billed.quantity_used, billed.quantity_included, billed.quantity_billed,
+        billed.unit_price, billed.amount, billed.currency,
+        charges.charge_name, charges.unit, charges.odoo_product_id
+    from ops.billed_line as billed
+    left join marts.dim_charge as charges
+        on billed.charge_key = charges.charge_key
+    left join ops.odoo_push as pushed
+        on billed.line_key = pushed.line_key
+    where pushed.state is distinct from 'verified'
+    order by billed.odoo_order_id, billed.line_key
+""")
+
+_READ_BACK = ("order_id", "x_fc_line_key", "qty_delivered", "price_unit", "discount")
+
+
+def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = False) -> PushResult:
+    """Brings Odoo to the ledger's state. `database` names the Odoo for the lock, e.g. url and name.
+
+    A refused line is recorded with Odoo's reason and stops no other. Raises PushBusyError where
+    another push holds the lock, OdooTransientError where Odoo stays away; what was pushed until
+    then is recorded, and the next push settles the rest by reading.
+    """
+    with session_lock(engine, f"push:{database}") as taken:
+        if not taken:
+            raise PushBusyError(f"Another push is at work on {database}. Let it finish, then repeat.")
+        with engine.connect() as connection:
+            pending = [dict(row) for row in connection.execute(_PENDING).mappings()]
+        result = PushResult(pending=len(pending))
+        if not pending:
+            return result
+        precision = _precision(client)
+        for lines in _batches(pending, KEYS_PER_READ):
+            _push_lines(engine, client, lines, precision, result, dry_run=dry_run)
+        return result
+
+
+def _batches(lines: Sequence[_Line], size: int) -> Iterator[Sequence[_Line]]:
+    rest = iter(lines)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _precision(client: OdooClient) -> Precision:
+    """Digits of the database's `decimal.precision`, by their names in Odoo 19."""
+    digits = {
+        record["name"]: int(record["digits"])
+        for record in client.search_read("decimal.precision", [], ["name", "digits"])
+    }
+    return Precision(quantity=digits.get("Product Unit", 2), price=digits.get("Product Price", 2))
+
+
+def _push_lines(
+    engine: Engine,
+    client: OdooClient,
+    lines: Sequence[_Line],
+    precision: Precision,
+    result: PushResult,
+    *,
+    dry_run: bool,
+) -> None:
+    standing = _read_by_key(client, [line["line_key"] for line in lines])
+    result.found += len(standing)
+    missing = [line for line in lines if line["line_key"] not in standing]
+    if dry_run:
+        return
+    refusals = _refusals(client, missing)
+    creatable = [line for line in missing if line["line_key"] not in refusals]
+    for batch in _batches(creatable, LINES_PER_CREATE):
+        refusals |= _create(client, batch, precision)
+    standing |= _read_by_key(
+        client, [line["line_key"] for line in creatable if line["line_key"] not in refusals]
+    )
+    rows = [_outcome(line, standing.get(line["line_key"]), refusals) for line in lines]
+    _record(engine, rows)
+    result.created += sum(
+        1 for line in creatable if line["line_key"] in standing and line["line_key"] not in refusals
+    )
+    for row in rows:
+        match row["state"]:
+            case "verified":
+                result.verified += 1
+            case "differs":
+                result.differs += 1
+            case _:
+                result.refused += 1
+                result.reasons[row["line_key"]] = row["reason"]
+
+
+def _read_by_key(client: OdooClient, keys: Sequence[str]) -> dict[str, Record]:
+    if not keys:
+        return {}
+    found = client.search_read("sale.order.line", [("x_fc_line_key", "in", list(keys))], _READ_BACK)
+    return {record["x_fc_line_key"]: record for record in found}
+
+
+def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
+    """Lines that must not be created, with the reason. Odoo itself takes a new line on cancelled
+    orders (odoo.md), so the state is checked here."""
+    order_ids = sorted({line["odoo_order_id"] for line in lines})
+    if not order_ids:
+        return {}
+    orders = {
+        record["id"]: record
+        for record in client.search_read("sale.order", [("id", "in", order_ids)], ["name", "state"])
+    }
+    refusals = {}
+    for line in lines:
+        order = orders.get(line["odoo_order_id"])
+        if order is None:
+            refusals[line["line_key"]] = f"sale.order {line['odoo_order_id']} is gone"
+        elif order["state"] != "sale":
+            refusals[line["line_key"]] = f"order {order['name']} is in state {order['state']}"
+        elif line["odoo_product_id"] is None:
+            refusals[line["line_key"]] = "the charge is no longer in the catalogue: no product"
+    return refusals
+
+
+def _create(
+    client: OdooClient, lines: Sequence[_Line], precision: Precision
+) -> dict[str, str]:
+    """Creates the lines; returns refusals by key. A batch that Odoo refuses is halved until the
+    bad line stands alone: creation is all-or-nothing, so nothing is created twice."""
+    try:
+        client.create("sale.order.line", [_values(line, precision) for line in lines])
+    except OdooTransientError:
+        # The work may have been done: what stands is found by its key, the rest tried once more.
+        standing = _read_by_key(client, [line["line_key"] for line in lines])
+        left = [line for line in lines if line["line_key"] not in standing]
+        if left:
+            client.create("sale.order.line", [_values(line, precision) for line in left])
+    except OdooRefusedError as error:
+        if len(lines) == 1:
+            return {lines[0]["line_key"]: str(error)}
+        middle = len(lines) // 2
+        return _create(client, lines[:middle], precision) | _create(
+            client, lines[middle:], precision
+        )
+    return {}
+
+
+def _values(line: _Line, precision: Precision) -> _Line:
+    form = line_form(line["quantity_billed"], line["unit_price"], line["amount"], precision)
+    return {
+        "order_id": line["odoo_order_id"],
+        "product_id": line["odoo_product_id"],
+        "name": describe(line),
+        "product_uom_qty": 0,  # delivered is what counts; odoo.md: no price reset, no chatter
+        "qty_delivered": float(form.quantity),
+        "price_unit": float(form.price),
+        "x_fc_line_key": line["line_key"],
+        "x_fc_period_start": line["period_start"].isoformat(),
+        "x_fc_period_end": line["period_end"].isoformat(),
+    }
+
+
+def _outcome(line: _Line, record: Record | None, refusals: dict[str, str]) -> _Line:
+    row = {"line_key": line["line_key"], "odoo_order_id": line["odoo_order_id"], "reason": None}
+    if record is None:
+        reason = refusals.get(line["line_key"], "created, but not found when read back")
+        return {**row, "state": "refused", "reason": reason, "odoo_line_id": None, "subtotal": None}
+    subtotal = _subtotal(record)
+    row |= {"odoo_line_id": record["id"], "subtotal": subtotal}
+    if subtotal == line["amount"] and record["order_id"] == line["odoo_order_id"]:
+        return {**row, "state": "verified"}
+    return {
+        **row,
+        "state": "differs",
+        "reason": f"Odoo has {subtotal} on order {record['order_id']}, the ledger {line['amount']} "
+        f"on {line['odoo_order_id']}",
+    }
+
+
+def _subtotal(record: Record) -> Decimal:
+    """What Odoo invoices of a delivered-policy line, from the shortest decimals of its doubles."""
+    quantity, price, discount = (
+        Decimal(str(record[name])) for name in ("qty_delivered", "price_unit", "discount")
+    )
+    return (quantity * price * (1 - discount / 100)).quantize(CENT, ROUND_HALF_UP)
+
+
+def _record(engine: Engine, rows: Sequence[_Line]) -> None:
+    statement = insert(odoo_push)
+    with engine.begin() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[odoo_push.c.line_key],
+                set_={
+                    name: statement.excluded[name]
+                    for name in ("state", "reason", "odoo_order_id", "odoo_line_id", "subtotal")
+                }
+                | {"pushed_at": sa.func.clock_timestamp()},
+            ),
+            list(rows),
+        )

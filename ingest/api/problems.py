@@ -1,0 +1,129 @@
+"""Errors in Lago's shapes, and how every exception becomes one of them."""
+
+from __future__ import annotations
+
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.types import ExceptionHandlersMap
+
+from ingest.api.database import RefusedError, UnavailableError
+from ingest.api.observe import log
+
+Details = dict[str, Any]
+
+MANDATORY = "value_is_mandatory"
+EXISTS = "value_already_exist"
+INVALID = "value_is_invalid"
+FORMAT = "invalid_format"
+
+_CODES = {
+    404: "resource_not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+    503: "service_unavailable",
+}
+_RETRY_AFTER_SECONDS = 1
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """Lago's error: 400, 401 and 500 carry no `code`, only 422 carries `error_details`."""
+
+    status: int
+    error: str
+    code: str | None = None
+    error_details: Details | None = None
+
+
+class ProblemError(Exception):
+    """An answer other than 200."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str | None = None,
+        *,
+        code: str | None = None,
+        details: Details | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        phrase = "Unprocessable Entity" if status == 422 else HTTPStatus(status).phrase
+        self.body = ErrorBody(status, error or phrase, code or _CODES.get(status), details)
+        self.headers = headers or {}
+        super().__init__(self.body.error)
+
+
+def bad_request(reason: str) -> ProblemError:
+    """400: the body is not what the route takes at all."""
+    return ProblemError(400, f"BadRequest: {reason}")
+
+
+def parameter_missing(name: str) -> ProblemError:
+    """400 as Lago words it, where the root key is missing or empty."""
+    return bad_request(f"param is missing or the value is empty: {name}")
+
+
+def invalid(details: Details) -> ProblemError:
+    """422 with `error_details`: field → codes, or index → field → codes."""
+    return ProblemError(422, code="validation_errors", details=details)
+
+
+def not_found(resource: str) -> ProblemError:
+    """404 `<resource>_not_found`."""
+    return ProblemError(404, code=f"{resource}_not_found")
+
+
+def _answer(problem: ProblemError) -> Response[ErrorBody]:
+    return Response(
+        problem.body,
+        status_code=problem.body.status,
+        headers=problem.headers,
+        media_type=MediaType.JSON,
+    )
+
+
+def _on_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[ErrorBody]:
+    return _answer(error)
+
+
+def _on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+    status = error.status_code
+    if isinstance(error, MethodNotAllowedException):
+        return _answer(ProblemError(405, headers=dict(error.headers or {})))
+    if status == 400:
+        return _answer(bad_request("the request cannot be read"))
+    return _answer(ProblemError(status))
+
+
+def _on_unavailable(_: Request[Any, Any, Any], error: UnavailableError) -> Response[ErrorBody]:
+    log.warning("database_unavailable", reason=error.reason)
+    return _answer(ProblemError(503, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)}))
+
+
+def _on_refused(_: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorBody]:
+    """What slipped through validation and PostgreSQL cannot store is still the sender's error."""
+    log.warning("database_refused", sqlstate=error.sqlstate)
+    return _answer(invalid({"base": [INVALID]}))
+
+
+def _on_anything(_: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    # The message could quote a payload; the places cannot.
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("unexpected", exception=type(error).__qualname__, places=places)
+    return _answer(ProblemError(500))
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    ProblemError: _on_problem,
+    UnavailableError: _on_unavailable,
+    RefusedError: _on_refused,
+    HTTPException: _on_http_exception,
+    Exception: _on_anything,
+}

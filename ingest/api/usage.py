@@ -1,0 +1,81 @@
+"""POST /usage: aggregated counters, the preferred way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from litestar import post
+
+from ingest.api.auth import ServiceRequest
+from ingest.api.body import json_only
+from ingest.api.database import Database
+from ingest.api.observe import note
+from ingest.api.payloads import (
+    Counter,
+    Event,
+    ExactJson,
+    UsageAnswer,
+    UsageReceipt,
+    UsageRequest,
+)
+from ingest.api.problems import EXISTS, Details, invalid, parameter_missing
+from ingest.api.rows import MOST_ITEMS, Row, counter_row, rows_of
+from ingest.api.store import Receipt, record_conflicts, store
+
+_as_sent = msgspec.json.Encoder(decimal_format="number")
+
+
+@post(
+    "/usage",
+    status_code=200,
+    dto=ExactJson[UsageRequest],
+    return_dto=None,
+    guards=[json_only],
+    summary="Post counters",
+)
+async def post_usage(
+    data: UsageRequest, request: ServiceRequest, database: Database
+) -> UsageAnswer:
+    """Stores 1 to 10,000 counters, all or none; the answer leaves after the commit."""
+    counters = data.counters
+    if counters is None:
+        raise parameter_missing("counters")
+    if not counters:
+        raise invalid({"counters": ["no_counters"]})
+    if len(counters) > MOST_ITEMS:
+        raise invalid({"counters": ["too_many_counters"]})
+    rows = rows_of(counters, counter_row)
+    receipt = await store(database, request.auth, rows)
+    await settle_conflicts(database, request.auth, counters, rows, receipt)
+    return UsageAnswer(UsageReceipt(receipt.accepted, len(receipt.duplicates), receipt.batch_id))
+
+
+async def settle_conflicts(
+    database: Database,
+    service_code: str,
+    items: Sequence[Counter | Event],
+    rows: Sequence[Row],
+    receipt: Receipt,
+) -> None:
+    """Notes the counts; where there are conflicts, records them and raises ProblemError 422."""
+    note(
+        accepted=receipt.accepted,
+        duplicates=len(receipt.duplicates),
+        conflicts=len(receipt.conflicts),
+    )
+    if not receipt.conflicts:
+        return
+    await record_conflicts(
+        database,
+        service_code,
+        [rows[index] for index in receipt.conflicts],
+        [_as_sent.encode(items[index]).decode() for index in receipt.conflicts],
+    )
+    raise already_there(receipt.conflicts)
+
+
+def already_there(indices: Sequence[int]) -> Exception:
+    """422 `value_already_exist` on the transaction id of each index."""
+    details: Details = {str(index): {"transaction_id": [EXISTS]} for index in indices}
+    return invalid(details)

@@ -1,0 +1,56 @@
+"""The drop folder: files left there are loaded at the next run, each as often as it stands there,
+with the same result.
+
+    drop/costs/*.csv, *.parquet      provider costs
+    drop/lago/<service>/*.json       invoices of an app's Lago
+    drop/stripe/<service>/*.json     invoices of an app's Stripe
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from ingest.app_billing.lago import import_lago
+from ingest.app_billing.stripe import import_stripe
+from ingest.provider_costs import load_costs
+
+_IMPORTERS = {"lago": import_lago, "stripe": import_stripe}
+
+
+@dataclass(frozen=True)
+class DropReport:
+    """Counts by what became of rows; `problems` are lines that could not be read."""
+
+    costs: dict[str, int]
+    app_billing: dict[str, int | list[str]]
+
+
+def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
+    """Loads every file. A file that is none of its kind raises its loader's error, naming it."""
+    costs = [load_costs(engine, path) for path in _files(folder / "costs")]
+    invoices = [
+        importer(engine, files, service_code=service.name)
+        for source, importer in _IMPORTERS.items()
+        for service in sorted(path for path in (folder / source).glob("*") if path.is_dir())
+        if (files := _files(service))
+    ]
+    return DropReport(
+        costs={
+            "files": len(costs),
+            "new": sum(report.new for report in costs),
+            "changed": sum(report.changed for report in costs),
+        },
+        app_billing={
+            "invoices": sum(report.invoices for report in invoices),
+            "new": sum(report.new for report in invoices),
+            "changed": sum(report.changed for report in invoices),
+            "problems": [str(problem) for report in invoices for problem in report.problems],
+        },
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file())

@@ -1,0 +1,235 @@
+"""fusion_api's daily provider costs (COGS), from CSV or Parquet into raw.provider_cost."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+from sqlalchemy.engine import Engine
+
+from ingest.upsert import upsert
+from warehouse.tables import provider_cost
+
+FUSION_API = "fusion_api"
+COLUMNS = (
+    "provider",
+    "sku",
+    "day",
+    "service_code",
+    "external_account_id",
+    "quantity",
+    "amount",
+    "currency",
+)
+_EXACT = re.compile(r"[+-]?\d+(\.\d+)?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_SERVICE = re.compile(r"[a-z][a-z0-9_]{1,30}")
+
+
+class CostFileError(Exception):
+    """A cost file that cannot be taken. One line: file, line and column, reason."""
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One provider's cost of one SKU on one local day, `amount` in major units of `currency`.
+    No account: the whole service shares it."""
+
+    provider: str
+    sku: str
+    day: date
+    service_code: str
+    external_account_id: str | None
+    quantity: Decimal
+    amount: Decimal
+    currency: str
+
+    @property
+    def cost_key(self) -> str:
+        """Derived from provider, SKU, day, service and account: a later file corrects by it."""
+        parts = (
+            self.provider,
+            self.sku,
+            self.day.isoformat(),
+            self.service_code,
+            self.external_account_id or "",
+        )
+        return "/".join(quote(part, safe="") for part in parts)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Rows of the file by what became of them: read = new + unchanged + changed."""
+
+    read: int
+    new: int
+    unchanged: int
+    changed: int
+
+
+def load_costs(engine: Engine, path: Path, *, source: str = FUSION_API) -> LoadReport:
+    """Loads one file, all or nothing; a second time it changes nothing. A row whose amount,
+    quantity or currency differs from what was loaded before replaces it.
+
+    Raises CostFileError on a file or row that cannot be read.
+    """
+    rows = read_costs(path)
+    landed = (
+        (
+            source,
+            row.cost_key,
+            row.provider,
+            row.sku,
+            row.day,
+            row.service_code,
+            row.external_account_id,
+            row.quantity,
+            row.amount,
+            row.currency,
+            path.name,
+        )
+        for row in rows
+    )
+    columns = ("source", "cost_key", *COLUMNS, "file")
+    with engine.begin() as connection:
+        counts = upsert(connection, provider_cost, columns, landed, apart=("file",))
+    return LoadReport(len(rows), counts.new, counts.unchanged, counts.changed)
+
+
+def read_costs(path: Path) -> list[CostRow]:
+    """Every row of a CSV (with header) or Parquet file. Raises CostFileError."""
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise CostFileError(f"{path.name}: neither .csv nor .parquet")
+    if not path.is_file():
+        raise CostFileError(f"{path.name}: no such file")
+    rows: list[CostRow] = []
+    first_seen: dict[str, int] = {}
+    for index, values in enumerate(_records(path)):
+        row = _row(path, index, values)
+        earlier = first_seen.setdefault(row.cost_key, index)
+        if earlier != index:
+            raise CostFileError(
+                f"{_place(path, index)}: the same provider, sku, day, service and account as "
+                f"{_place(path, earlier)}"
+            )
+        rows.append(row)
+    return rows
+
+
+def _records(path: Path) -> Iterator[Mapping[str, str]]:
+    """The file's rows as text, in order. DuckDB reads numbers as they are written, never as a
+    double; a Parquet column that is a double has lost its decimals already."""
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+        try:
+            if path.suffix.lower() == ".csv":
+                header = _header(path)
+                _check_columns(path, header)
+                # Nothing is guessed: a sniffed dialect would turn a broken line into fewer rows.
+                file = connection.read_csv(
+                    str(path),
+                    auto_detect=False,
+                    header=True,
+                    columns=dict.fromkeys(header, "VARCHAR"),
+                    delimiter=",",
+                    quotechar='"',
+                    escapechar='"',
+                )
+            else:
+                file = connection.read_parquet(str(path))
+                _check_columns(path, file.columns)
+                _check_exact(path, dict(zip(file.columns, map(str, file.types), strict=True)))
+            text = (f"coalesce(cast(\"{name}\" as varchar), '')" for name in COLUMNS)
+            found = file.project(", ".join(text)).fetchall()
+        except duckdb.Error as error:
+            raise CostFileError(f"{path.name}: {_duckdb_reason(error)}") from None
+    return (dict(zip(COLUMNS, values, strict=True)) for values in found)
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        header = next(csv.reader(file), [])
+    if len(set(header)) != len(header):
+        raise CostFileError(f"{path.name}, line 1: two columns have the same name")
+    return header
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise CostFileError(
+            f"{path.name}: no column {', '.join(missing)}; a cost file has {', '.join(COLUMNS)}"
+        )
+
+
+def _check_exact(path: Path, types: Mapping[str, str]) -> None:
+    for name in ("quantity", "amount"):
+        if types[name] in ("DOUBLE", "FLOAT"):
+            raise CostFileError(
+                f"{path.name}, column {name}: is {types[name]}, which is not exact; "
+                "write it as DECIMAL or text"
+            )
+
+
+def _duckdb_reason(error: duckdb.Error) -> str:
+    """DuckDB explains over many lines: which line, the line itself, what is wrong, and options."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    place = re.search(r"CSV Error on Line: (\d+)", lines[0])
+    if place is None:
+        return lines[0]
+    reasons = [line for line in lines[1:] if not line.startswith("Original Line:")]
+    return f"line {place[1]}: {reasons[0] if reasons else 'unreadable'}"
+
+
+def _row(path: Path, index: int, values: Mapping[str, str]) -> CostRow:
+    def refuse(column: str, reason: str) -> CostFileError:
+        return CostFileError(f"{_place(path, index)}, column {column}: {values[column]!r} {reason}")
+
+    for column in ("provider", "sku"):
+        if not values[column].strip():
+            raise refuse(column, "is empty")
+    if not _SERVICE.fullmatch(values["service_code"]):
+        raise refuse("service_code", "is not a service code such as nexacloud")
+    if not _CURRENCY.fullmatch(values["currency"]):
+        raise refuse("currency", "is not an ISO 4217 code such as USD")
+    try:
+        day = date.fromisoformat(values["day"])
+    except ValueError:
+        raise refuse("day", "is not a date such as 2026-09-30") from None
+    numbers = {}
+    for column in ("quantity", "amount"):
+        if not _EXACT.fullmatch(values[column]):
+            raise refuse(column, "is not a plain decimal number")
+        try:
+            numbers[column] = Decimal(values[column])
+        except InvalidOperation:
+            raise refuse(column, "is not a number") from None
+    return CostRow(
+        provider=values["provider"],
+        sku=values["sku"],
+        day=day,
+        service_code=values["service_code"],
+        external_account_id=values["external_account_id"] or None,
+        quantity=numbers["quantity"],
+        amount=numbers["amount"],
+        currency=values["currency"],
+    )
+
+
+def _place(path: Path, index: int) -> str:
+    """Where a reader finds the row: the line of a CSV (quoted fields may span lines, blank lines
+    are no rows), the row of a Parquet file."""
+    if path.suffix.lower() == ".parquet":
+        return f"{path.name}, row {index + 1}"
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.reader(file)
+        records = (reader.line_num for record in reader if record)
+        line = next(islice(records, index + 1, None), index + 2)
+    return f"{path.name}, line {line}"

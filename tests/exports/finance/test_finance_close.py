@@ -1,0 +1,174 @@
+"""Closing a month on real PostgreSQL. The ledger is append-only: each test has its own month."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from finance_world import World, line, lines_of
+from openpyxl import load_workbook
+
+from exports.canonical import lines_sha256
+from exports.finance.close import MonthClose, close_month
+from exports.finance.errors import CloseRefusedError, FinanceExportError
+
+D = Decimal
+
+
+def close(world: World, month: dt.date, folder: Path) -> MonthClose:
+    return close_month(world.engine, month, folder, code_version="0.1.0+test")
+
+
+def recorded(world: World, month: dt.date) -> list[tuple[object, ...]]:
+    return world.query(
+        "select version, lines, amount, lines_sha256, code_version from ops.month_close "
+        "where month = :month order by version",
+        month=month,
+    )
+
+
+def reasons(world: World, month: dt.date, folder: Path) -> list[str]:
+    with pytest.raises(CloseRefusedError) as refused:
+        close(world, month, folder)
+    assert recorded(world, month) == []
+    assert list(folder.iterdir()) == []
+    return refused.value.reasons
+
+
+def test_a_month_that_holds_is_closed_and_attested(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 1, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    closed = close(world, dt.date(2026, 1, 20), tmp_path)
+    digest = lines_sha256(lines_of(month))
+    assert (closed.month, closed.version, closed.already_closed) == (month, 1, False)
+    assert (closed.lines, closed.amount, closed.lines_sha256) == (6, D("48.59"), digest)
+    assert recorded(world, month) == [(1, 6, D("48.59"), digest, "0.1.0+test")]
+    names = world.query("select unnest(files) from ops.month_close where month = :m", m=month)
+    assert [tmp_path / str(name) for (name,) in names] == closed.files
+    title = load_workbook(closed.files[0])["Summary"]["A2"].value
+    assert str(title).startswith("Closed, version 1.")
+
+
+def test_closing_twice_adds_nothing(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 2, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    first = close(world, month, tmp_path)
+    written = {path: path.read_bytes() for path in first.files}
+    # What finance was handed stays as it was, whatever became of the invoices since.
+    world.run("update marts.fct_billed_lines set odoo_payment_state = 'reversed'")
+    second = close(world, month, tmp_path)
+    assert (second.version, second.already_closed, second.files) == (1, True, first.files)
+    assert {path: path.read_bytes() for path in second.files} == written
+    assert len(recorded(world, month)) == 1
+
+
+def test_lost_files_of_a_closed_month_are_written_anew(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 3, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    first = close(world, month, tmp_path)
+    written = {path: path.read_bytes() for path in first.files}
+    first.files[0].unlink()
+    again = close(world, month, tmp_path)
+    assert again.already_closed
+    assert {path: path.read_bytes() for path in again.files} == written
+    assert len(recorded(world, month)) == 1
+
+
+def test_an_adjustment_makes_a_second_version_and_keeps_the_first(
+    world: World, tmp_path: Path
+) -> None:
+    month = dt.date(2026, 4, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    first = close(world, month, tmp_path)
+    written = {path: path.read_bytes() for path in first.files}
+    late = line("nexacloud:a", "cloud_s/storage_gb", month, "10", "0", "10", "0.12", "1.2", "1.20",
+                "late_usage")  # fmt: skip
+    world.bill([late])
+    world.add_lines([late])
+    world.run(
+        "update marts.fct_margin_monthly set usage_revenue = usage_revenue + 1.20, "
+        "revenue = revenue + 1.20, margin = margin + 1.20 where service_code = 'nexacloud'"
+    )
+    second = close(world, month, tmp_path)
+    assert (second.version, second.already_closed, second.lines) == (2, False, 7)
+    assert second.amount == D("49.79")
+    assert [row[0] for row in recorded(world, month)] == [1, 2]
+    assert second.files[0].parent == tmp_path / "2026-04" / "version-2"
+    assert {path: path.read_bytes() for path in first.files} == written
+
+
+def test_every_reason_against_a_close_is_named(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 5, 1)
+    world.fill(month)
+    world.bill(lines_of(month)[:4])
+    world.bill(lines_of(month)[4:5], verified=False)  # the sixth line is in the mart alone
+    world.run("update marts.fct_usage_conservation set counters_difference = -2")
+    world.run(
+        "update marts.fct_reconciliation set reason = 'unexplained' where reason = 'rounding'"
+    )
+    world.run("update marts.fct_margin_monthly set usage_revenue = 3.20 where usage_revenue = 3.19")
+    found = reasons(world, month, tmp_path)
+    assert [reason.split(":")[0] for reason in found] == [
+        "The ledger has 5 lines and marts.fct_billed_lines 6 that do not say the same",
+        "1 lines are not verified in Odoo, the first is nexadesk",
+        "Usage is not conserved",
+        "1 differences are unexplained",
+        "48.59 is billed of 48.60 rated for the month",
+    ]
+    assert "up to 2 counters" in found[2]
+    assert all("`fusion-billing " in reason for reason in found)
+
+
+def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 6, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(
+        "update ops.odoo_push set state = 'refused' where line_key like '%map_loads:2026-06%'"
+    )
+    assert [reason.split(",")[0] for reason in reasons(world, month, tmp_path)] == [
+        "1 lines are not verified in Odoo"
+    ]
+
+
+def test_a_mart_that_differs_from_the_ledger_by_a_cent_keeps_the_month_open(
+    world: World, tmp_path: Path
+) -> None:
+    """Same number of lines, and the margin agrees with the wrong one."""
+    month = dt.date(2026, 7, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run("update marts.fct_billed_lines set amount = 39.61 where amount = 39.60")
+    world.run(
+        "update marts.fct_margin_monthly set usage_revenue = 40.81 where usage_revenue = 40.80"
+    )
+    assert [reason.split(":")[0] for reason in reasons(world, month, tmp_path)] == [
+        "The ledger has 6 lines and marts.fct_billed_lines 6 that do not say the same"
+    ]
+
+
+def test_checks_without_rows_are_not_passed(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 8, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run("truncate marts.fct_reconciliation, marts.fct_usage_conservation")
+    assert [reason.split(" ")[0] for reason in reasons(world, month, tmp_path)] == [
+        "marts.fct_usage_conservation",
+        "marts.fct_reconciliation",
+    ]
+
+
+def test_files_that_cannot_be_written_leave_no_close(world: World, tmp_path: Path) -> None:
+    month = dt.date(2026, 9, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    (tmp_path / "2026-09").write_text("a file in the way")
+    with pytest.raises(FinanceExportError, match="could not be written"):
+        close(world, month, tmp_path)
+    assert recorded(world, month) == []

@@ -1,0 +1,175 @@
+"""The database goes away or hangs, the port is taken, the process is stopped or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from endpoint_world import Endpoint, counter, free_port, running, start, until
+from sqlalchemy.engine import make_url
+
+from ingest.api.database import asyncpg_url
+from warehouse.embedded import embedded_server
+from warehouse.engine import make_engine
+from warehouse.migrate import migrate
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(line) for line in listed.stdout.split()]
+
+
+def is_gone(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def health(endpoint: Endpoint) -> int:
+    return httpx.get(f"{endpoint.base}/health").status_code
+
+
+def test_the_database_goes_away_and_comes_back(tmp_path: Path) -> None:
+    """503 meanwhile, with Retry-After; the same process answers again afterwards."""
+    data = tmp_path / "pg"
+    with embedded_server(data) as url:
+        engine = make_engine(url)
+        migrate(engine)
+        engine.dispose()
+    server = embedded_server(data)
+    url = server.__enter__()
+    with running(url, tmp_path) as endpoint:
+        app = endpoint.service()
+        assert app.post("/usage", {"counters": [counter(0)]}).status_code == 200
+        endpoint.engine.dispose()
+        server.__exit__(None, None, None)
+
+        answer = app.post("/usage", {"counters": [counter(1)]})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"status": 503, "error": "Service Unavailable", "code": "service_unavailable"},
+        )
+        assert int(answer.headers["Retry-After"]) >= 1
+        until(lambda: health(endpoint) == 503, seconds=5)
+        assert app.get("/events").status_code == 503
+
+        with embedded_server(data):
+            until(lambda: health(endpoint) == 200, seconds=10)
+            assert (
+                app.post("/usage", {"counters": [counter(0), counter(1)]}).json()["usage"][
+                    "accepted"
+                ]
+                == 1
+            )
+            assert app.rows("transaction_id") == [("tx0",), ("tx1",)]
+            endpoint.engine.dispose()
+
+
+def test_a_lock_is_waited_for_so_long_and_no_longer(endpoint: Endpoint) -> None:
+    app = endpoint.service()
+    assert app.post("/usage", {"counters": [counter(0)]}).status_code == 200
+    with psycopg.connect(endpoint.database_url) as blocker:
+        blocker.execute("lock table raw.usage_counter in access exclusive mode")
+        started = time.monotonic()
+        answer = app.post("/usage", {"counters": [counter(1)]})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert time.monotonic() - started < 8
+        blocker.rollback()
+    assert app.post("/usage", {"counters": [counter(1)]}).json()["usage"]["accepted"] == 1
+
+
+def test_a_stop_lets_the_request_under_way_end(api_database_url: str, tmp_path: Path) -> None:
+    with running(api_database_url, tmp_path) as endpoint, ThreadPoolExecutor(1) as pool:
+        app = endpoint.service()
+        app.get("/events")
+        (worker,) = children(endpoint.process.pid)
+        with psycopg.connect(api_database_url) as blocker:
+            blocker.execute("lock table raw.usage_counter in access exclusive mode")
+            answer = pool.submit(app.post, "/usage", {"counters": [counter(0)]})
+            until(lambda: _waiting(api_database_url))
+            endpoint.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                endpoint.process.wait(0.3)
+            blocker.rollback()
+        assert answer.result(10).json()["usage"]["accepted"] == 1
+        assert endpoint.process.wait(10) == 0
+        assert is_gone(worker)
+
+
+def _waiting(database_url: str) -> bool:
+    with psycopg.connect(database_url) as connection:
+        query = (
+            "select exists (select from pg_stat_activity where datname = current_database() "
+            "and wait_event_type = 'Lock' and application_name = 'fusion-billing-ingest')"
+        )
+        row = connection.execute(query).fetchone()
+    return bool(row and row[0])
+
+
+def test_a_killed_supervisor_leaves_no_worker(api_database_url: str, tmp_path: Path) -> None:
+    with running(api_database_url, tmp_path) as endpoint:
+        (worker,) = children(endpoint.process.pid)
+        endpoint.process.kill()
+        until(lambda: is_gone(worker), seconds=10)
+
+
+def test_a_killed_worker_is_replaced(api_database_url: str, tmp_path: Path) -> None:
+    with running(api_database_url, tmp_path) as endpoint:
+        app = endpoint.service()
+        (worker,) = children(endpoint.process.pid)
+        os.kill(worker, signal.SIGKILL)
+
+        def answers() -> bool:
+            try:
+                return app.get("/events").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        until(lambda: children(endpoint.process.pid) not in ([], [worker]) and answers())
+
+
+def refusal(database_url: str, port: int, log: Path) -> str:
+    process = start(database_url, port, log)
+    assert process.wait(20) == 1
+    (line,) = log.read_text().splitlines()
+    return line
+
+
+def test_a_taken_port_is_one_clear_line(endpoint: Endpoint, tmp_path: Path) -> None:
+    port = make_url(endpoint.base).port
+    assert port is not None
+    line = refusal(endpoint.database_url, port, tmp_path / "log")
+    assert line.startswith(f"ServeError: The endpoint cannot listen on 127.0.0.1:{port}: Address")
+
+
+def test_a_dead_or_empty_database_is_one_clear_line(server_url: str, tmp_path: Path) -> None:
+    dead = f"postgresql://someone:secret@127.0.0.1:{free_port()}/x"
+    line = refusal(dead, free_port(), tmp_path / "dead")
+    assert line.startswith("ServeError: No answer from PostgreSQL at postgresql://someone:***@")
+    assert "secret" not in line
+    line = refusal(server_url, free_port(), tmp_path / "empty")
+    assert "Run `fusion-billing migrate`" in line
+
+
+@pytest.mark.parametrize(
+    ("url", "asyncpgs"),
+    [
+        ("postgresql://postgres:@/postgres?host=%2Fa+b%2Fpg",) * 2,
+        ("postgresql://u:p%40s@h:1/d?sslmode=require",) * 2,
+        ("postgresql://u@h/d?connect_timeout=5&application_name=x&keepalives_idle=3",
+         "postgresql://u@h/d?application_name=x"),
+    ],
+)  # fmt: skip
+def test_urls_that_libpq_takes(url: str, asyncpgs: str) -> None:
+    assert asyncpg_url(url) == asyncpgs
