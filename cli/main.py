@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import billing, daily, demo, importing, keys, odoo, operate
+from cli import billing, demo, importing, keys, odoo, operate, up
 from cli.output import err
 from exports.billing_run import BillingRunError
 from exports.finance.errors import CloseRefusedError, FinanceExportError
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (daily, billing, operate, demo):
+for group in (demo, up, operate, billing):
     group.register(app)
 app.add_typer(keys.services, name="service")
 app.add_typer(keys.keys, name="key")

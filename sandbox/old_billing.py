@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from sandbox.catalogue import CURRENCY, NEXACLOUD, NEXADESK, NEXAMAPS
 from sandbox.model import Planted, Subscription, World, add_months
-from sandbox.planting import billed, to_cents
+from sandbox.planter import billed, to_cents
 from sandbox.usage import UsageKey
 
 BILLED_BY_APPS = (NEXACLOUD, NEXADESK, NEXAMAPS)

@@ -103,16 +103,18 @@ def usage_product_code(plan: PlanSpec, charge: ChargeSpec) -> str:
 
 
 def _products(plans: Iterable[PlanSpec]) -> list[Values]:
-    """Services. A usage product is invoiced by delivered quantity, at the price on its line."""
+    """Services. A usage product is invoiced by delivered quantity, at the price on its line, and
+    once: a recurring product would be billed again every period."""
     rows: list[Values] = []
     for plan in plans:
-        common = {"type": "service", "recurring_invoice": True, "sale_ok": True}
+        common = {"type": "service", "sale_ok": True}
         rows.append(
             {
                 **common,
                 "name": plan.name,
                 "default_code": base_product_code(plan),
                 "invoice_policy": "order",
+                "recurring_invoice": True,
                 "list_price": float(plan.base_fee),
             }
         )
@@ -122,6 +124,7 @@ def _products(plans: Iterable[PlanSpec]) -> list[Values]:
                 "name": f"{plan.name}: {charge.name}",
                 "default_code": usage_product_code(plan, charge),
                 "invoice_policy": "delivery",
+                "recurring_invoice": False,
                 "list_price": 0.0,
             }
             for charge in plan.charges

@@ -1,7 +1,5 @@
 """The billing run and the push."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date, datetime
 
@@ -26,11 +24,11 @@ class RunConfig(dg.Config):
             kinds={"postgres"},
             description="The ledger: += desired − ledger, for every period that has ended.",
             deps=[
-                ["fct_rated_lines"],
-                ["dim_subscription"],
-                ["dim_charge"],
-                ["fct_usage_conservation"],
-                ["rpt_rating_build"],
+                ["marts", "fct_rated_lines"],
+                ["marts", "dim_subscription"],
+                ["marts", "dim_charge"],
+                ["marts", "fct_usage_conservation"],
+                ["marts", "rpt_rating_build"],
             ],
         ),
         dg.AssetSpec(

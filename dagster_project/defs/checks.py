@@ -1,8 +1,6 @@
 """The two checks that hold everything up when they fail. dbt's own tests are checks as well; these
 put the figure itself into the UI."""
 
-from __future__ import annotations
-
 import dagster as dg
 import sqlalchemy as sa
 
@@ -10,7 +8,7 @@ from dagster_project.resources import Warehouse
 
 
 @dg.asset_check(
-    asset=["fct_usage_conservation"],
+    asset=["marts", "fct_usage_conservation"],
     blocking=True,
     description="Every counter stands in exactly one bucket, and the buckets sum to raw.",
 )
@@ -35,7 +33,7 @@ def usage_is_conserved(warehouse: Warehouse) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset=["fct_reconciliation"],
+    asset=["marts", "fct_reconciliation"],
     blocking=True,
     description="Every difference between app, platform and Odoo has a named reason.",
 )

@@ -1,7 +1,5 @@
 """The dbt project as assets, in two builds: what should be billed, and what became of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

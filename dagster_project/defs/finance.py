@@ -1,7 +1,5 @@
 """Finance's files: the open months after every reconciliation, and the monthly close."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 import dagster as dg
@@ -17,10 +15,10 @@ from warehouse.version import code_version
     group_name="exports",
     kinds={"xlsx", "parquet"},
     deps=[
-        ["fct_billed_lines"],
-        ["fct_margin_monthly"],
-        ["fct_reconciliation"],
-        ["fct_usage_conservation"],
+        ["marts", "fct_billed_lines"],
+        ["marts", "fct_margin_monthly"],
+        ["marts", "fct_reconciliation"],
+        ["marts", "fct_usage_conservation"],
     ],
     description="Workbook and Parquet of every month with billed lines that is not closed yet.",
 )

@@ -1,7 +1,5 @@
 """What lands in raw: counters over HTTP, and the files of the drop folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

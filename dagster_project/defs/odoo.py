@@ -1,7 +1,5 @@
 """Odoo's mirror, in two halves: what rating needs, and what stands there after the push."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import dagster as dg

@@ -12,7 +12,7 @@ _CLOSE = dg.AssetSelection.assets(["exports", "month_close"])
 
 hourly_build = dg.define_asset_job(
     "hourly_build",
-    selection=dg.AssetSelection.assets(["rpt_rating_build"], ["fct_usage_daily"])
+    selection=dg.AssetSelection.assets(["marts", "rpt_rating_build"], ["marts", "fct_usage_daily"])
     .upstream()
     .required_multi_asset_neighbors(),
     description="Mirror Odoo's master data, rate all usage, check that nothing was lost.",

@@ -23,7 +23,7 @@ from ingest.api.payloads import (
     ExactJson,
     StoredEvent,
 )
-from ingest.api.problems import ProblemError, invalid, not_found, parameter_missing
+from ingest.api.problems import RESPONSES, ProblemError, invalid, not_found, parameter_missing
 from ingest.api.reading import MOST_PER_PAGE, find_event, list_events, selection
 from ingest.api.rows import MOST_ITEMS, Row, event_row, lago_id, rows_of
 from ingest.api.store import Receipt, store
@@ -36,6 +36,7 @@ from ingest.api.usage import already_there, settle_conflicts
     dto=ExactJson[EventRequest],
     return_dto=None,
     guards=[json_only],
+    responses=RESPONSES,
     summary="Post one Lago event",
 )
 async def post_event(
@@ -64,6 +65,7 @@ async def post_event(
     dto=ExactJson[EventsRequest],
     return_dto=None,
     guards=[json_only],
+    responses=RESPONSES,
     summary="Post Lago events",
 )
 async def post_events(
@@ -82,7 +84,7 @@ async def post_events(
     return EventsAnswer(await _store(database, request.auth, data.events, strict_duplicates))
 
 
-@get("/events/{transaction_id:path}", summary="Read one event or counter back")
+@get("/events/{transaction_id:path}", responses=RESPONSES, summary="Read one event or counter back")
 async def get_event(
     transaction_id: str, request: ServiceRequest, database: Database
 ) -> EventAnswer:
@@ -104,7 +106,7 @@ _Count = Annotated[
 ]
 
 
-@get("/events", summary="List events and counters")
+@get("/events", responses=RESPONSES, summary="List events and counters")
 async def get_events(
     request: ServiceRequest,
     database: Database,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from importlib.metadata import PackageNotFoundError, version
 
 from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from ingest.api.database import Database, RefusedError, UnavailableError, write_probe
 from ingest.api.payloads import Health
@@ -28,21 +30,25 @@ class Probe:
         self._database = database
         self._asked = float("-inf")
         self._writable = False
+        self._turn = asyncio.Lock()
 
     async def writable(self) -> bool:
         """True where a write of counters would go through."""
-        if time.monotonic() - self._asked > _REMEMBERED_SECONDS:
-            try:
-                await self._database.run(write_probe)
-                self._writable = True
-            except (UnavailableError, RefusedError):
-                self._writable = False
-            self._asked = time.monotonic()
-        return self._writable
+        async with self._turn:
+            if time.monotonic() - self._asked > _REMEMBERED_SECONDS:
+                try:
+                    await self._database.run(write_probe)
+                    self._writable = True
+                except (UnavailableError, RefusedError):
+                    self._writable = False
+                self._asked = time.monotonic()
+            return self._writable
 
 
 @get(
     "/health",
+    responses={503: ResponseSpec(Health, description="A write would fail.")},
+    security=[{}],
     summary="Health",
     opt={"exclude_from_auth": True},
 )

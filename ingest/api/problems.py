@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from ingest.api.database import RefusedError, UnavailableError
@@ -119,6 +120,19 @@ def _on_anything(_: Request[Any, Any, Any], error: Exception) -> Response[ErrorB
     log.error("unexpected", exception=type(error).__qualname__, places=places)
     return _answer(ProblemError(500))
 
+
+RESPONSES: dict[int, ResponseSpec] = {
+    status: ResponseSpec(ErrorBody, description=description, generate_examples=False)
+    for status, description in (
+        (400, "Not JSON, or without the root key."),
+        (401, "No key, or not a valid one."),
+        (404, "Nothing of the key's service has this id."),
+        (413, "The body is above MAX_BODY_MB."),
+        (415, "The body is not JSON in UTF-8."),
+        (422, "`error_details` names every bad field, in lists by index."),
+        (503, "The database is away or busy; repeat the request after `Retry-After` seconds."),
+    )
+}
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ProblemError: _on_problem,

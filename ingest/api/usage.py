@@ -19,7 +19,7 @@ from ingest.api.payloads import (
     UsageReceipt,
     UsageRequest,
 )
-from ingest.api.problems import EXISTS, Details, invalid, parameter_missing
+from ingest.api.problems import EXISTS, RESPONSES, Details, invalid, parameter_missing
 from ingest.api.rows import MOST_ITEMS, Row, counter_row, rows_of
 from ingest.api.store import Receipt, record_conflicts, store
 
@@ -32,6 +32,7 @@ _as_sent = msgspec.json.Encoder(decimal_format="number")
     dto=ExactJson[UsageRequest],
     return_dto=None,
     guards=[json_only],
+    responses=RESPONSES,
     summary="Post counters",
 )
 async def post_usage(

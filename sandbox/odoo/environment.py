@@ -317,9 +317,7 @@ class Environment:
             target = row.get(name)
             relation = described.relation
             known = (
-                described.type == "many2one"
-                and relation in self.models
-                and name not in LOG_FIELDS
+                described.type == "many2one" and relation in self.models and name not in LOG_FIELDS
             )
             if known and target and target not in self.store.rows(str(relation)):
                 raise self._dangling(model, described, name)

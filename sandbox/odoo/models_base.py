@@ -255,6 +255,7 @@ SYSTEM: dict[str, dict[str, Field]] = {
             inverse="field_id",
         ),
         "required": Field("boolean", "Required"),
+        "on_delete": selection("On Delete", "cascade", "set null", "restrict"),
         "readonly": Field("boolean", "Readonly"),
         "index": Field("boolean", "Indexed"),
         "copied": Field("boolean", "Copied"),

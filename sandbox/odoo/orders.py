@@ -35,12 +35,12 @@ def order_base(row: Row, quantity: str = "product_uom_qty") -> Base:
 
 
 def _prepare_order(env: Environment, row: Row) -> None:
+    if not row.get("name"):
+        row["name"] = f"S{env.store.next_id('sequence of sale.order'):05d}"
     partner = row.get("partner_id")
     if not partner:
         return
     env.checked("res.partner", [partner])
-    if not row.get("name"):
-        row["name"] = f"S{env.store.next_id('sequence of sale.order'):05d}"
     row.setdefault("partner_invoice_id", partner)
     row.setdefault("partner_shipping_id", partner)
     row.setdefault("date_order", f"{env.today} {env.now[11:]}")

@@ -6,13 +6,15 @@ lines as (
     select * from {{ ref('stg_app_billing__lines') }}
     where
         item_type = 'charge'
-        and status <> 'void'
+        -- Lago's word, then Stripe's; a voided or reopened invoice keeps its lines in raw.
+        and status in ('finalized', 'open', 'paid', 'uncollectible')
 ),
 
 final as (
     select
         service_code,
-        subscription_key,
+        -- A line that names no subscription still stands by its account.
+        coalesce(subscription_key, account_key || ':?', service_code || '::?') as subscription_key,
         metric_code,
         period_start,
         min(account_key) as account_key,

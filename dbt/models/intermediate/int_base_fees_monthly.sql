@@ -18,8 +18,10 @@ order_lines as (
     where line_key is null
 ),
 
+-- Every order, not int_subscriptions_linked: what was invoiced before a renewal was revenue too.
 subscriptions as (
-    select * from {{ ref('int_subscriptions_linked') }}
+    select * from {{ ref('stg_odoo__subscriptions') }}
+    where service_code is not null
 ),
 
 currencies as (
@@ -30,7 +32,7 @@ final as (
     select
         date_trunc('month', invoices.invoice_date)::date as month,
         subscriptions.service_code,
-        subscriptions.account_key,
+        subscriptions.service_code || ':' || subscriptions.external_account_id as account_key,
         currencies.currency,
         invoices.invoice_date,
         sum(

@@ -9,20 +9,21 @@ billed as (
 final as (
     select
         service_code,
-        account_key,
         subscription_key,
         plan_code,
         metric_code,
         charge_key,
         period_start,
-        period_end,
         currency,
+        -- An adjustment may name another account or a shorter period than the line it adjusts.
+        (array_agg(account_key order by billed_at desc, adjustment_no desc))[1] as account_key,
+        (array_agg(period_end order by billed_at desc, adjustment_no desc))[1] as period_end,
         sum(quantity_billed) as quantity,
         sum(amount) as amount,
         coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
         bool_or(reason = 'late_usage') as has_late_usage
     from billed
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+    group by 1, 2, 3, 4, 5, 6, 7
 )
 
 select * from final

@@ -11,8 +11,13 @@ counters as (
     select * from {{ ref('stg_usage__counters') }}
 ),
 
+-- One counter dated 9999 must not give every subscription 95,000 periods: a year beyond what was
+-- received last is as far as periods reach.
 horizon as (
-    select coalesce(max(local_day), '1970-01-01') as last_day
+    select
+        coalesce(
+            least(max(local_day), max({{ local_day('received_at') }}) + 366), '1970-01-01'
+        ) as last_day
     from counters
 ),
 
@@ -66,7 +71,7 @@ final as (
     where
         nominal_start <= last_day
         and nominal_end > start_date
-        and (end_date is null or nominal_start <= end_date)
+        and (end_date is null or greatest(nominal_start, start_date) <= end_date)
 )
 
 select * from final

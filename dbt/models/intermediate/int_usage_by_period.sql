@@ -32,7 +32,7 @@ folded as (
         sum(counters) as counters,
         sum(quantity_sum) as quantity_sum,
         max(quantity_max) as quantity_max,
-        (array_agg(quantity_last order by local_day desc, last_window_end desc))[1]
+        (array_agg(quantity_last order by last_window_end desc, local_day desc))[1]
             as quantity_last
     from daily
     group by 1, 2, 3, 4

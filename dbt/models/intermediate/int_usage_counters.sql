@@ -106,6 +106,7 @@ placed as (
         subscriptions.account_key,
         subscriptions.is_linked,
         subscriptions.start_date,
+        subscriptions.end_date,
         charges.charge_key,
         periods.period_start,
         coalesce(quantified.batch_xid >= closings.closed_at_xid, false) as is_late
@@ -139,7 +140,10 @@ judged as (
             when not is_linked then 'unattributed: no account link'
             when period_start is null and local_day < start_date
                 then 'unattributed: before the subscription'
-            when period_start is null then 'unattributed: after the subscription'
+            when period_start is null and local_day > end_date
+                then 'unattributed: after the subscription'
+            -- More than a year ahead of what came in last, or a plan without a known interval.
+            when period_start is null then 'unattributed: no billing period'
             when aggregation is null then 'unpriced: unknown metric'
             when charge_key is null then 'unpriced: no charge in the plan'
             when quantity is null then 'unpriced: unreadable value'

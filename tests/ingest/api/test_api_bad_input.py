@@ -139,7 +139,7 @@ MISSING = "BadRequest: param is missing or the value is empty: "
         ("/usage", '{"counters":[{"code":"\\ud800"}]}', 400, None),
         ("/usage", '{"counters":[{"code":"\\udc00x"}]}', 400, None),
         ("/usage", '{"counters":[{"value":NaN}]}', 400, None),
-        ("/usage", '{"counters":' + "[" * 100_000, 400, None),
+        ("/usage", '{"counters":[{"value":' + "[" * 100_000, 400, None),
         ("/usage", '{"counters":[{"properties":' + '{"a":' * 5_000 + "1", 400, None),
         ("/usage", '{"counters":[]}', 422, {"counters": ["no_counters"]}),
         ("/usage", '{"counters":{}}', 422, {"counters": INVALID}),
@@ -205,9 +205,9 @@ def test_keys_are_asked_for_before_the_body_is_read(endpoint: Endpoint) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=12,
-)  # fmt: skip
+)
 FIELDS = st.dictionaries(
     st.sampled_from([*counter(), *event(), "kind", "revision"]), JSON, max_size=6
 )
@@ -222,7 +222,7 @@ BODIES = st.one_of(
 
 @given(body=BODIES, path=st.sampled_from(["/usage", "/events", "/events/batch"]))
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_body_whatever_brings_a_500(app: Service, body: bytes, path: str) -> None:
     answer: httpx.Response = app.post_raw(path, body)

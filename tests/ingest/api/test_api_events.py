@@ -20,6 +20,14 @@ VECTORS = {
 EXISTS = {"transaction_id": ["value_already_exist"]}
 
 
+def test_no_vector_of_this_file_is_left_out() -> None:
+    models = ("events", "events_batch", "pagination")
+    mine = [name for name, vector in VECTORS.items() if vector["model"] in models]
+    assert sorted(name.rpartition("-")[2] for name in mine) == [
+        "231", "233", "234", "236", "238", "240", "242", "244",
+    ]  # fmt: skip
+
+
 def send(app: Service, vector: dict[str, Any]) -> httpx.Response:
     request = vector["request"]
     return app.http.request(request["method"], request["path"], json=request.get("body"))

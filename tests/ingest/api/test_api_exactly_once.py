@@ -1,4 +1,4 @@
-"""Same key and payload: a duplicate. Same key, other payload: a recorded conflict. Under load too."""
+"""Same key, same payload: a duplicate. Same key, other payload: a recorded conflict."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from endpoint_world import Endpoint, counter, free_port, running, start, until
+from endpoint_world import NO_TLS, Endpoint, counter, free_port, running, start, until
 from sqlalchemy.engine import make_url
 
 from ingest.api.database import asyncpg_url
@@ -37,7 +37,7 @@ def is_gone(pid: int) -> bool:
 
 
 def health(endpoint: Endpoint) -> int:
-    return httpx.get(f"{endpoint.base}/health").status_code
+    return httpx.get(f"{endpoint.base}/health", verify=NO_TLS).status_code
 
 
 def test_the_database_goes_away_and_comes_back(tmp_path: Path) -> None:
@@ -117,14 +117,9 @@ def _waiting(database_url: str) -> bool:
     return bool(row and row[0])
 
 
-def test_a_killed_supervisor_leaves_no_worker(api_database_url: str, tmp_path: Path) -> None:
-    with running(api_database_url, tmp_path) as endpoint:
-        (worker,) = children(endpoint.process.pid)
-        endpoint.process.kill()
-        until(lambda: is_gone(worker), seconds=10)
-
-
-def test_a_killed_worker_is_replaced(api_database_url: str, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_a_killed_supervisor_leaves_none(
+    api_database_url: str, tmp_path: Path
+) -> None:
     with running(api_database_url, tmp_path) as endpoint:
         app = endpoint.service()
         (worker,) = children(endpoint.process.pid)
@@ -137,29 +132,30 @@ def test_a_killed_worker_is_replaced(api_database_url: str, tmp_path: Path) -> N
                 return False
 
         until(lambda: children(endpoint.process.pid) not in ([], [worker]) and answers())
+        (successor,) = children(endpoint.process.pid)
+        endpoint.process.kill()
+        until(lambda: is_gone(successor), seconds=10)
 
 
-def refusal(database_url: str, port: int, log: Path) -> str:
-    process = start(database_url, port, log)
-    assert process.wait(20) == 1
-    (line,) = log.read_text().splitlines()
-    return line
-
-
-def test_a_taken_port_is_one_clear_line(endpoint: Endpoint, tmp_path: Path) -> None:
-    port = make_url(endpoint.base).port
-    assert port is not None
-    line = refusal(endpoint.database_url, port, tmp_path / "log")
-    assert line.startswith(f"ServeError: The endpoint cannot listen on 127.0.0.1:{port}: Address")
-
-
-def test_a_dead_or_empty_database_is_one_clear_line(server_url: str, tmp_path: Path) -> None:
+def test_what_prevents_a_start_is_one_clear_line(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A taken port, a dead database, a database without our tables."""
+    taken = make_url(endpoint.base).port
+    assert taken is not None
     dead = f"postgresql://someone:secret@127.0.0.1:{free_port()}/x"
-    line = refusal(dead, free_port(), tmp_path / "dead")
-    assert line.startswith("ServeError: No answer from PostgreSQL at postgresql://someone:***@")
-    assert "secret" not in line
-    line = refusal(server_url, free_port(), tmp_path / "empty")
-    assert "Run `fusion-billing migrate`" in line
+    empty = make_url(endpoint.database_url).set(database="template1")
+    cases = {
+        "taken": (endpoint.database_url, taken),
+        "dead": (dead, free_port()),
+        "empty": (empty.render_as_string(hide_password=False), free_port()),
+    }
+    processes = [start(url, port, tmp_path / name) for name, (url, port) in cases.items()]
+    assert [process.wait(30) for process in processes] == [1, 1, 1]
+    lines = {name: (tmp_path / name).read_text() for name in cases}
+    assert all(line.count("\n") == 1 for line in lines.values()), lines
+    assert f"cannot listen on 127.0.0.1:{taken}: Address already in use" in lines["taken"]
+    assert "No answer from PostgreSQL at postgresql://someone:***@" in lines["dead"]
+    assert "secret" not in lines["dead"]
+    assert "Run `fusion-billing migrate`" in lines["empty"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from endpoint_world import Service, counter
 
@@ -57,6 +59,11 @@ def test_numbers_reach_numeric_digit_for_digit(app: Service, written: str, quote
     )
     assert app.post_raw("/usage", body).status_code == 200
     assert app.rows("value::text") == [(written,)]
+
+
+def test_an_exponent_becomes_digits(app: Service) -> None:
+    app.post_raw("/usage", json.dumps({"counters": [counter()]}).replace('"1.5"', "1e37"))
+    assert app.rows("value::text") == [("1" + "0" * 37,)]
 
 
 def test_numbers_in_properties_stay_exact(app: Service) -> None:

@@ -7,6 +7,10 @@ rated as (
     select * from {{ ref('fct_rated_lines') }}
 ),
 
+periods as (
+    select * from {{ ref('int_subscription_periods') }}
+),
+
 closings as (
     select * from {{ ref('int_period_closings') }}
 ),
@@ -59,17 +63,17 @@ rated_periods as (
     group by 1, 2, 3
 ),
 
--- Usage of a period that no run has billed yet: an app that billed it early is not compared.
+-- A period that no run has billed yet, with usage or without: an app that billed it early is not
+-- compared.
 open_periods as (
-    select distinct
-        rated.subscription_key,
-        rated.charge_key,
-        rated.period_start
-    from rated
+    select
+        periods.subscription_key,
+        periods.period_start
+    from periods
     left join closings
         on
-            rated.subscription_key = closings.subscription_key
-            and rated.period_start = closings.period_start
+            periods.subscription_key = closings.subscription_key
+            and periods.period_start = closings.period_start
     where closings.closed_at_xid is null
 ),
 
@@ -146,7 +150,8 @@ described as (
         odoo.missing_lines,
         odoo.changed_lines,
         odoo.push_reason,
-        accounts.account_key is not null as is_linked,
+        -- A link to another customer than the order's links nothing.
+        coalesce(subscriptions.is_linked, accounts.account_key is not null) as is_linked,
         imported_months.service_code is not null as is_imported,
         joined.app_amount is not null as in_app,
         joined.platform_amount is not null as in_platform,
@@ -164,7 +169,6 @@ described as (
     left join open_periods
         on
             joined.subscription_key = open_periods.subscription_key
-            and joined.charge_key = open_periods.charge_key
             and joined.period_start = open_periods.period_start
     left join accounts
         on coalesce(subscriptions.account_key, joined.app_account_key) = accounts.account_key
@@ -207,8 +211,8 @@ explained as (
 
 final as (
     select
-        subscription_key || ':' || coalesce(charge_key, app_metric_code, '') || ':' || period_start
-            as reconciliation_key,
+        subscription_key || ':' || coalesce(charge_key, app_metric_code, '') || ':'
+        || coalesce(to_char(period_start, 'YYYY-MM-DD'), '') as reconciliation_key,
         service_code,
         account_key,
         subscription_key,

@@ -16,7 +16,7 @@ final as (
         account_links.odoo_partner_id,
         partners.partner_name
     from account_links
-    inner join partners
+    left join partners
         on account_links.odoo_partner_id = partners.odoo_partner_id
 )
 

@@ -38,8 +38,9 @@ priced as (
 
 final as (
     select
-        priced.subscription_key || ':' || priced.charge_key || ':' || priced.period_start || ':1'
-            as line_key,
+        -- to_char: a bare date's text follows the session's DateStyle, and the key must never move.
+        priced.subscription_key || ':' || priced.charge_key
+        || ':' || to_char(priced.period_start, 'YYYY-MM-DD') || ':1' as line_key,
         subscriptions.service_code,
         subscriptions.account_key,
         priced.subscription_key,

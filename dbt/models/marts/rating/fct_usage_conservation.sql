@@ -32,6 +32,10 @@ rated as (
     select * from {{ ref('fct_rated_lines') }}
 ),
 
+charges as (
+    select * from {{ ref('int_charges_priced') }}
+),
+
 landed as (
     select
         raw_counters.service_code,
@@ -109,8 +113,9 @@ set_aside as (
 daily_in_time as (
     select
         daily.*,
-        rated.quantity_included,
         rated.quantity_billed,
+        -- The whole quota, not what was taken of it: a correction may take less.
+        charges.quantity_included,
         rated.unit_price,
         daily.counters - daily.late_counters as counters_in_time,
         daily.quantity_sum - daily.late_quantity as quantity_in_time,
@@ -124,6 +129,8 @@ daily_in_time as (
             daily.subscription_key = rated.subscription_key
             and daily.charge_key = rated.charge_key
             and daily.period_start = rated.period_start
+    inner join charges
+        on daily.charge_key = charges.charge_key
 ),
 
 -- The quota is used up first: what a day brings beyond it is billed.

@@ -1,0 +1,99 @@
+"""`fusion-billing up`: everything running locally until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.demo import DemoError, make_world_ready, sandbox_odoo
+from cli.local import LocalPartError, child, endpoint, free_port, wait_for
+from cli.options import today, url_of
+from cli.output import err, out
+from odoo_gateway.connect import connect_from
+from warehouse.engine import connected
+from warehouse.migrate import migrate
+from warehouse.settings import REPOSITORY, Settings, load_settings
+
+UP_ENV = REPOSITORY / ".fusion" / "up.env"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up")(up)
+
+
+def up(
+    ui_port: Annotated[int, typer.Option("--ui-port", help="Dagster's UI.")] = 3000,
+    port: Annotated[int, typer.Option("--port", help="The endpoint; default: SERVE_PORT.")] = 0,
+) -> None:
+    """PostgreSQL, endpoint, Dagster UI and daemon, and the sandbox's Odoo unless ODOO_URL is set."""
+    UP_ENV.unlink(missing_ok=True)
+    settings = load_settings()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    logs = settings.fusion_home / "logs"
+    try:
+        with connected(settings) as engine, contextlib.ExitStack() as stack:
+            err.print("… starting")
+            migrate(engine)
+            url = url_of(engine)
+            state = settings.fusion_home / "demo" / "odoo.sqlite"
+            state.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(sandbox_odoo(settings, state, today()))
+            if settings.odoo_url is None:
+                make_world_ready(engine, connect_from(load_settings()), settings)
+            base = stack.enter_context(endpoint(url, port or settings.serve_port, logs / "endpoint.log"))
+            stack.enter_context(_dagster(url, settings, ui_port, logs))
+            stack.enter_context(_up_env(url))
+            _say_where(url, base, ui_port, logs)
+            stopped.wait()
+            err.print("… stopping")
+    except LocalPartError as error:
+        raise DemoError(str(error)) from error
+
+
+@contextlib.contextmanager
+def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[None]:
+    from dagster_project.instance import enter
+
+    enter(url, settings)
+    module = ["-m", "dagster_project.definitions"]
+    web = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module]
+    with (
+        child("Dagster's UI", web, {}, logs / "dagster-ui.log") as ui,
+        child("Dagster's daemon", ["dagster._daemon", "run", *module], {}, logs / "dagster-daemon.log"),
+    ):
+        wait_for(
+            "Dagster's UI", f"http://127.0.0.1:{port}/server_info", ui, logs / "dagster-ui.log", seconds=90
+        )
+        yield
+
+
+@contextlib.contextmanager
+def _up_env(url: str) -> Iterator[None]:
+    """Tells other `fusion-billing` commands on this machine where the parts listen."""
+    names = ("ODOO_URL", "ODOO_DB", "ODOO_API_KEY")
+    UP_ENV.parent.mkdir(parents=True, exist_ok=True)
+    UP_ENV.touch(mode=0o600)
+    UP_ENV.write_text("".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ))
+    try:
+        yield
+    finally:
+        UP_ENV.unlink(missing_ok=True)
+
+
+def _say_where(url: str, base: str, ui_port: int, logs: Path) -> None:
+    out.print(f"Dagster    http://127.0.0.1:{ui_port}")
+    out.print(f"Endpoint   {base}/api/billing/v1   (OpenAPI at {base}/schema)")
+    out.print(f"Odoo       {os.environ.get('ODOO_URL', '')}")
+    out.print(f"PostgreSQL {url}")
+    out.print(f"Logs       {logs}")
+    out.print("A key      fusion-billing key create nexacloud")
+    out.print("Ctrl-C stops it all.")

@@ -1,0 +1,16 @@
+"""What bootstrap makes, one step at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """`kind` is field, model, access right, unique index, server action, view, action or menu."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

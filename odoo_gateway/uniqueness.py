@@ -1,0 +1,98 @@
+"""Unique indexes on manual fields, through server actions.
+
+Odoo has no RPC for a constraint on a manual field, but an administrator's server action may run
+SQL (odoo.md: measured). Two actions stay in Odoo: one makes the indexes, one tells which exist.
+"""
+
+from __future__ import annotations
+
+from odoo_gateway import schema
+from odoo_gateway.client import OdooClient
+from odoo_gateway.errors import OdooRefusedError
+from odoo_gateway.steps import Step
+
+SERVER_ACTION = "ir.actions.server"
+# Any model that an administrator may write serves; an action must have one.
+ACTION_MODEL = "sale.order.line"
+MAKER = "Usage billing: make unique indexes"
+LISTER = "Usage billing: list unique indexes"
+LISTER_CODE = """env.cr.execute("SELECT indexname FROM pg_indexes"
+               " WHERE indexname LIKE 'fusion_uq_%'")
+action = {"type": "ir.actions.act_window_close",
+          "infos": {"names": [row[0] for row in env.cr.fetchall()]}}
+"""
+
+
+def index_name(table: str, columns: tuple[str, ...]) -> str:
+    """Within PostgreSQL's 63 characters: the first column tells them apart."""
+    return f"fusion_uq_{table}_{columns[0]}"
+
+
+def maker_code() -> str:
+    return "".join(
+        f'env.cr.execute("{_statement(table, columns)}")\n'
+        for table, columns in schema.UNIQUE_INDEXES
+    )
+
+
+def _statement(table: str, columns: tuple[str, ...]) -> str:
+    present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return (
+        f"CREATE UNIQUE INDEX IF NOT EXISTS {index_name(table, columns)}"
+        f" ON {table} ({', '.join(columns)}) WHERE {present}"
+    )
+
+
+def unique_indexes(client: OdooClient, apply: bool) -> list[Step]:
+    """Steps for the two actions and for every index that is missing. With `apply`, makes them."""
+    rows = client.search_read(SERVER_ACTION, [("name", "in", [MAKER, LISTER])], ["name", "code"])
+    present = {row["name"]: row for row in rows}
+    steps = []
+    for name, code in ((LISTER, LISTER_CODE), (MAKER, maker_code())):
+        row = present.get(name)
+        if row is None or str(row["code"]).strip() != code.strip():
+            steps.append(Step("server action", name))
+            if apply:
+                _put(client, row["id"] if row else None, name, code)
+    known = LISTER in present
+    existing = set(_existing(client)) if known or apply else set()
+    missing = [
+        Step("unique index", f"{table} ({', '.join(columns)})")
+        for table, columns in schema.UNIQUE_INDEXES
+        if index_name(table, columns) not in existing
+    ]
+    if apply and missing:
+        _make(client)
+    return steps + missing
+
+
+def _put(client: OdooClient, number: int | None, name: str, code: str) -> None:
+    if number is not None:
+        client.write(SERVER_ACTION, [number], {"code": code})
+        return
+    (owner,) = client.search_read("ir.model", [("model", "=", ACTION_MODEL)], ["id"])
+    values = {"name": name, "model_id": owner["id"], "state": "code", "code": code}
+    client.create(SERVER_ACTION, [values])
+
+
+def _existing(client: OdooClient) -> list[str]:
+    """Names of our indexes in Odoo's database."""
+    names: list[str] = _run(client, LISTER)["infos"]["names"]
+    return names
+
+
+def _make(client: OdooClient) -> None:
+    try:
+        _run(client, MAKER)
+    except OdooRefusedError as error:
+        raise OdooRefusedError(
+            f"Odoo could not make a unique index: {error}. Remove the rows that collide, then run"
+            " `fusion-billing odoo bootstrap` again",
+            name=error.name,
+        ) from None
+
+
+def _run(client: OdooClient, name: str) -> dict[str, dict[str, list[str]]]:
+    (action,) = client.search_read(SERVER_ACTION, [("name", "=", name)], ["id"])
+    result: dict[str, dict[str, list[str]]] = client.call(SERVER_ACTION, "run", [action["id"]])
+    return result
