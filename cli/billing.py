@@ -47,9 +47,7 @@ def run(
         str, typer.Option("--date", metavar="D", help="Bill what had ended by D; default today.")
     ] = "",
     service: ServiceOption = None,
-    build: Annotated[
-        bool, typer.Option("--build/--no-build", help="Rate with dbt first.")
-    ] = True,
+    build: Annotated[bool, typer.Option("--build/--no-build", help="Rate with dbt first.")] = True,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:

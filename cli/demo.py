@@ -146,12 +146,14 @@ def _step(report: DemoReport, name: str) -> Iterator[None]:
 def _fresh_warehouse(engine: Engine) -> None:
     """Empties a warehouse that holds an earlier demo's world; refuses any other data."""
     with engine.begin() as connection:
-        mark = connection.execute(
+        mark: str | None = connection.execute(
             sa.text("select obj_description(to_regnamespace('raw'), 'pg_namespace')")
         ).scalar_one()
-        landed = connection.execute(sa.text("select to_regclass('raw.usage_counter')")).scalar_one()
+        landed: str | None = connection.execute(
+            sa.text("select to_regclass('raw.usage_counter')")
+        ).scalar_one()
         if landed is not None and mark != _MARK:
-            rows = connection.execute(
+            rows: bool = connection.execute(
                 sa.text("select exists (select from raw.usage_counter)")
             ).scalar_one()
             if rows:
@@ -170,7 +172,7 @@ def make_world_ready(engine: Engine, client: OdooClient, settings: Settings) -> 
     """A world without usage, for `up` without an earlier demo; nothing where there is one."""
     if bootstrap(client):
         seed(client, make_world(today(), zone=settings.zone))
-    known = {service.service_code for service in list_services(engine)}
+    known = {service.code for service in list_services(engine)}
     for code, name in SERVICES.items():
         if code not in known:
             add_service(engine, code, name)
@@ -184,12 +186,12 @@ def make_services(engine: Engine) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def sandbox_odoo(settings: Settings, state: Path, day: date) -> Iterator[None]:
+def sandbox_odoo(settings: Settings, state: Path, day: date, *, port: int = 0) -> Iterator[None]:
     """The double, and the environment that names it; nothing where ODOO_URL names an Odoo."""
     if settings.odoo_url is not None:
         yield
         return
-    with running_double(state, today=day) as url:
+    with running_double(state, today=day, port=port) as url:
         os.environ.update({"ODOO_URL": url, "ODOO_DB": "sandbox", "ODOO_API_KEY": "admin"})
         yield
 

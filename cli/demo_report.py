@@ -69,8 +69,10 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
             from marts.fct_margin_monthly
         """)
         outcomes = connection.execute(
-            sa.text("select subscription_key, metric_code, period_start, status, reason"
-                    " from marts.fct_reconciliation")
+            sa.text(
+                "select subscription_key, metric_code, period_start, status, reason"
+                " from marts.fct_reconciliation"
+            )
         ).all()
     differences: dict[str, int] = {}
     for row in outcomes:

@@ -18,7 +18,9 @@ app = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", exists=True, dir_okay=False, readable=True)
 ]
-Service = Annotated[str, typer.Option("--service", metavar="CODE", help="Whose invoices these are.")]
+Service = Annotated[
+    str, typer.Option("--service", metavar="CODE", help="Whose invoices these are.")
+]
 
 
 @app.command("lago")

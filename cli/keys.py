@@ -27,7 +27,7 @@ CodeArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The servic
 @services.command("add")
 def service_add(
     code: CodeArgument,
-    name: Annotated[str, typer.Option("--name", help="The name people use; default: the code.")] = "",
+    name: Annotated[str, typer.Option("--name", help="What people say; default: the code.")] = "",
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Add a source app."""

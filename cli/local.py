@@ -1,4 +1,4 @@
-"""Parts that run on this machine for a demo or for `up`: child processes that always end with us."""
+"""Parts that run here for a demo or for `up`: child processes that always end with us."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -27,7 +28,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def child(
     name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[Part]:
     """A Python process `python -m …` for the time of the block; SIGTERM, then SIGKILL, ends it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -38,7 +39,7 @@ def child(
             stderr=subprocess.STDOUT,
         )
     try:
-        yield process
+        yield Part(name, process, log)
     finally:
         process.terminate()
         try:
@@ -48,24 +49,50 @@ def child(
             process.wait()
 
 
-def wait_for(name: str, url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float) -> None:
-    """Returns when `url` answers. Raises LocalPartError when the process ends or time runs out."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise LocalPartError(f"{name} ended with status {process.returncode}. Its log is {log}.")
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url, timeout=2).status_code < 500:
+@dataclass(frozen=True)
+class Part:
+    """A part that runs, under the name that people know it by."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Returns when `ready`. Raises LocalPartError when the part ends or time runs out."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise LocalPartError(
+                    f"{self.name} ended with status {self.process.returncode}. "
+                    f"Its log is {self.log}."
+                )
+            if ready():
                 return
-        time.sleep(0.1)
-    raise LocalPartError(f"{name} did not answer at {url} within {seconds:.0f} s. Its log is {log}.")
+            time.sleep(0.1)
+        raise LocalPartError(
+            f"{self.name} was not ready within {seconds:.0f} s. Its log is {self.log}."
+        )
+
+
+def answers(url: str) -> bool:
+    """Whether an HTTP server answers there without a fault of its own."""
+    try:
+        return httpx.get(url, timeout=5).status_code < 500
+    except httpx.TransportError:
+        return False
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
 def endpoint(database_url: str, port: int, log: Path) -> Iterator[str]:
     """The ingestion endpoint; yields its base URL."""
     arguments = ["cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with child("the endpoint", arguments, {"DATABASE_URL": database_url}, log) as process:
+    with child("The endpoint", arguments, {"DATABASE_URL": database_url}, log) as part:
         base = f"http://127.0.0.1:{port}"
-        wait_for("The endpoint", f"{base}/health", process, log, seconds=30)
+        part.wait_until(lambda: answers(f"{base}/health"), seconds=60)
         yield base

@@ -13,8 +13,8 @@ from types import TracebackType
 import dagster as dg
 
 from cli.local import LocalPartError
-from dagster_project.defs.billing import RunConfig
 from dagster_project.definitions import defs
+from dagster_project.defs.billing import RunConfig
 
 
 class Pipeline:
@@ -40,7 +40,7 @@ class Pipeline:
         self._stack.close()
 
     def daily_billing(self, run_date: date) -> None:
-        """The job `daily_billing` for a date. Raises LocalPartError naming the steps that failed."""
+        """The job `daily_billing` for a date. LocalPartError names the steps that failed."""
         result = defs.resolve_job_def("daily_billing").execute_in_process(
             instance=self._instance,
             run_config=dg.RunConfig(
@@ -51,9 +51,11 @@ class Pipeline:
         )
         if not result.success:
             failed = [
-                event.step_key for event in result.all_events if event.is_step_failure and event.step_key
+                event.step_key
+                for event in result.all_events
+                if event.is_step_failure and event.step_key
             ]
             raise LocalPartError(
-                f"Dagster's run failed at {', '.join(failed) or 'its start'}. Its log is {self.log}; "
-                "`make up` shows the run."
+                f"Dagster's run failed at {', '.join(failed) or 'its start'}. "
+                f"Its log is {self.log}; `make up` shows the run."
             )

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.demo import DemoError, make_world_ready, sandbox_odoo
-from cli.local import LocalPartError, child, endpoint, free_port, wait_for
+from cli.local import LocalPartError, Part, answers, child, endpoint, free_port, listens
 from cli.options import today, url_of
 from cli.output import err, out
 from odoo_gateway.connect import connect_from
@@ -21,6 +21,7 @@ from warehouse.engine import connected
 from warehouse.migrate import migrate
 from warehouse.settings import REPOSITORY, Settings, load_settings
 
+ODOO_PORT = 8069  # Odoo's own
 UP_ENV = REPOSITORY / ".fusion" / "up.env"
 
 
@@ -32,7 +33,7 @@ def up(
     ui_port: Annotated[int, typer.Option("--ui-port", help="Dagster's UI.")] = 3000,
     port: Annotated[int, typer.Option("--port", help="The endpoint; default: SERVE_PORT.")] = 0,
 ) -> None:
-    """PostgreSQL, endpoint, Dagster UI and daemon, and the sandbox's Odoo unless ODOO_URL is set."""
+    """PostgreSQL, endpoint, Dagster, and the sandbox's Odoo unless ODOO_URL is set."""
     UP_ENV.unlink(missing_ok=True)
     settings = load_settings()
     stopped = threading.Event()
@@ -46,10 +47,13 @@ def up(
             url = url_of(engine)
             state = settings.fusion_home / "demo" / "odoo.sqlite"
             state.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(sandbox_odoo(settings, state, today()))
+            odoo_port = free_port() if listens(ODOO_PORT) else ODOO_PORT
+            stack.enter_context(sandbox_odoo(settings, state, today(), port=odoo_port))
             if settings.odoo_url is None:
                 make_world_ready(engine, connect_from(load_settings()), settings)
-            base = stack.enter_context(endpoint(url, port or settings.serve_port, logs / "endpoint.log"))
+            base = stack.enter_context(
+                endpoint(url, port or settings.serve_port, logs / "endpoint.log")
+            )
             stack.enter_context(_dagster(url, settings, ui_port, logs))
             stack.enter_context(_up_env(url))
             _say_where(url, base, ui_port, logs)
@@ -64,14 +68,24 @@ def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[No
     from dagster_project.instance import enter
 
     enter(url, settings)
-    module = ["-m", "dagster_project.definitions"]
-    web = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module]
-    with (
-        child("Dagster's UI", web, {}, logs / "dagster-ui.log") as ui,
-        child("Dagster's daemon", ["dagster._daemon", "run", *module], {}, logs / "dagster-daemon.log"),
-    ):
-        wait_for(
-            "Dagster's UI", f"http://127.0.0.1:{port}/server_info", ui, logs / "dagster-ui.log", seconds=90
+    workspace = settings.fusion_home / "dagster" / "workspace.yaml"
+    code_port = free_port()
+    # One code server for UI and daemon: each would otherwise load the definitions by itself.
+    workspace.write_text(f"load_from: [{{grpc_server: {{host: 127.0.0.1, port: {code_port}}}}}]\n")
+    code = ["dagster", "api", "grpc", "-m", "dagster_project.definitions", "-p", str(code_port)]
+    web = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)]
+    daemon = ["dagster._daemon", "run", "-w", str(workspace)]
+    with contextlib.ExitStack() as stack:
+
+        def start(name: str, arguments: list[str], log: str) -> Part:
+            return stack.enter_context(child(name, arguments, {}, logs / log))
+
+        start("Dagster's code server", code, "dagster-code.log").wait_until(
+            lambda: listens(code_port), seconds=120
+        )
+        start("Dagster's daemon", daemon, "dagster-daemon.log")
+        start("Dagster's UI", web, "dagster-ui.log").wait_until(
+            lambda: answers(f"http://127.0.0.1:{port}/server_info"), seconds=120
         )
         yield
 
@@ -82,7 +96,9 @@ def _up_env(url: str) -> Iterator[None]:
     names = ("ODOO_URL", "ODOO_DB", "ODOO_API_KEY")
     UP_ENV.parent.mkdir(parents=True, exist_ok=True)
     UP_ENV.touch(mode=0o600)
-    UP_ENV.write_text("".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ))
+    UP_ENV.write_text(
+        "".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ)
+    )
     try:
         yield
     finally:

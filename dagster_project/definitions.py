@@ -1,5 +1,5 @@
-"""All definitions. `dagster dev -m dagster_project.definitions` needs DATABASE_URL in the environment;
-`fusion-billing up` sets it."""
+"""All definitions. They need the environment of `dagster_project.instance.enter`, which
+`fusion-billing up` and `demo` set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dagster_dbt import DbtCliResource
 from dagster_project.defs import billing, checks, dbt_models, finance, landing, odoo, schedules
 from dagster_project.resources import Odoo, Warehouse
 from warehouse.dbt_project import dbt_executable
-
 
 defs = dg.Definitions(
     assets=[
@@ -32,8 +31,6 @@ defs = dg.Definitions(
     resources={
         "warehouse": Warehouse(database_url=dg.EnvVar("DATABASE_URL")),
         "odoo": Odoo(),
-        "dbt": DbtCliResource(
-            project_dir=dbt_models.project, dbt_executable=dbt_executable()
-        ),
+        "dbt": DbtCliResource(project_dir=dbt_models.project, dbt_executable=dbt_executable()),
     },
 )

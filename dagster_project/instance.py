@@ -20,7 +20,7 @@ _CONFIG = {
 
 
 def dagster_environment(database_url: str, settings: Settings) -> dict[str, str]:
-    """Writes dagster.yaml and returns the variables for Dagster's processes and the dbt they run."""
+    """Writes dagster.yaml; returns the variables for Dagster's processes and the dbt they run."""
     home = settings.fusion_home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(yaml.safe_dump(_CONFIG, sort_keys=False))

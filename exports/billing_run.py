@@ -170,12 +170,17 @@ def bill(
     are not one finished and tested build, or the service is unknown.
     """
     if run_date > datetime.now(settings.zone).date():
-        raise BillingRunError(f"{run_date} is in the future: its periods have not ended. Use today.")
+        raise BillingRunError(
+            f"{run_date} is in the future: its periods have not ended. Use today."
+        )
     with engine.begin() as connection:
         advisory_lock(connection, BILLING_RUN)
         _require_service(connection, service_code)
         build = _finished_build(connection)
-        parameters = {"last_period_end": last_period_end(run_date, settings), "service": service_code}
+        parameters = {
+            "last_period_end": last_period_end(run_date, settings),
+            "service": service_code,
+        }
         lines = _numbered(connection.execute(_DIFFERENCES, parameters).mappings().all())
         catalog = _catalog_sha256(connection)
         if _finished_build(connection) != build:
@@ -191,7 +196,7 @@ def bill(
         )
         if dry_run or not (lines or _closes_a_date(connection, run_date, service_code)):
             return result
-        run_id = connection.execute(
+        run_id: int = connection.execute(
             sa.insert(billing_run).returning(billing_run.c.run_id),
             {
                 "run_date": run_date,
@@ -216,7 +221,7 @@ def bill(
 def _require_service(connection: Connection, service_code: str | None) -> None:
     if service_code is None:
         return
-    known = connection.execute(sa.select(service.c.service_code)).scalars().all()
+    known = [str(row[0]) for row in connection.execute(sa.select(service.c.service_code))]
     if service_code not in known:
         raise BillingRunError(
             f"There is no service {service_code!r}. Known: {', '.join(sorted(known)) or 'none'}; "
@@ -231,7 +236,9 @@ def _finished_build(connection: Connection) -> dict[str, Any]:
     except sa.exc.ProgrammingError:
         build = None
     if build is None:
-        raise BillingRunError("Nothing is rated yet. `fusion-billing run` without --no-build builds it.")
+        raise BillingRunError(
+            "Nothing is rated yet. `fusion-billing run` without --no-build builds it."
+        )
     if not build["build_id"] == build["snapshot_build_id"] == build["current_snapshot"]:
         raise BillingRunError(
             "The last dbt build did not finish, or a test before the ledger failed: nothing is "
@@ -278,8 +285,8 @@ def _numbered(rows: Sequence[Any]) -> list[dict[str, Any]]:
     for row in rows:
         line = dict(row)
         rated_key = line["rated_line_key"]
-        number = numbers.get(rated_key, line.pop("last_adjustment_no")) + 1
-        line.pop("last_adjustment_no", None)
+        last: int = line.pop("last_adjustment_no")
+        number = numbers.get(rated_key, last) + 1
         numbers[rated_key] = number
         lines.append(
             {

@@ -73,7 +73,9 @@ def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = F
     """
     with session_lock(engine, f"push:{database}") as taken:
         if not taken:
-            raise PushBusyError(f"Another push is at work on {database}. Let it finish, then repeat.")
+            raise PushBusyError(
+                f"Another push is at work on {database}. Let it finish, then repeat."
+            )
         with engine.connect() as connection:
             pending = [dict(row) for row in connection.execute(_PENDING).mappings()]
         result = PushResult(pending=len(pending))
@@ -166,9 +168,7 @@ def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
     return refusals
 
 
-def _create(
-    client: OdooClient, lines: Sequence[_Line], precision: Precision
-) -> dict[str, str]:
+def _create(client: OdooClient, lines: Sequence[_Line], precision: Precision) -> dict[str, str]:
     """Creates the lines; returns refusals by key. A batch that Odoo refuses is halved until the
     bad line stands alone: creation is all-or-nothing, so nothing is created twice."""
     try:

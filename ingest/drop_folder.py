@@ -8,16 +8,18 @@ with the same result.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from ingest.app_billing.lago import import_lago
+from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.provider_costs import load_costs
 
-_IMPORTERS = {"lago": import_lago, "stripe": import_stripe}
+_IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ PAGE = 2000  # odoo.md: 0.04 ms a row against 0.21 at 500
 
 @dataclass(frozen=True)
 class Mirrored:
-    """One Odoo model and the raw table it lands in. Enterprise's fields are read where they exist."""
+    """One Odoo model and the raw table it lands in; Enterprise's fields where they exist."""
 
     table: str
     model: str
@@ -231,7 +231,8 @@ def _fields(client: OdooClient, model: Mirrored) -> list[str]:
     missing = [name for name in model.fields if name not in known]
     if missing:
         raise OdooRefusedError(
-            f"Odoo's {model.model} has no {', '.join(missing)}. Run `fusion-billing odoo bootstrap`."
+            f"Odoo's {model.model} has no {', '.join(missing)}. "
+            "Run `fusion-billing odoo bootstrap`."
         )
     optional = [name for name in model.enterprise_fields if name in known]
     return [*model.fields, *optional, "write_date"]

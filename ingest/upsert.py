@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import Connection
 
+LOADED_AT = "loaded_at"  # a default of the table: the time of the last change
+
 
 @dataclass(frozen=True)
 class UpsertCounts:
@@ -71,8 +73,8 @@ def upsert(
                 keys=_names(keys),
                 assignments=sql.SQL(", ").join(
                     sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
-                    for name in columns
-                    if name not in keys
+                    for name in (*columns, LOADED_AT)
+                    if name not in keys and name in table.c
                 ),
                 stored=_names(compared, "stored"),
                 excluded=_names(compared, "excluded"),

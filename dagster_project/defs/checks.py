@@ -1,6 +1,8 @@
 """The two checks that hold everything up when they fail. dbt's own tests are checks as well; these
 put the figure itself into the UI."""
 
+from typing import Any
+
 import dagster as dg
 import sqlalchemy as sa
 
@@ -21,7 +23,8 @@ def usage_is_conserved(warehouse: Warehouse) -> dg.AssetCheckResult:
         from marts.fct_usage_conservation
     """)
     with warehouse.engine() as engine, engine.connect() as connection:
-        counters, lost, lost_quantity = connection.execute(query).one()
+        row: sa.Row[Any] = connection.execute(query).one()
+    counters, lost, lost_quantity = row
     return dg.AssetCheckResult(
         passed=lost == 0 and lost_quantity == 0,
         metadata={
@@ -46,5 +49,5 @@ def differences_are_explained(warehouse: Warehouse) -> dg.AssetCheckResult:
         outcomes = {str(row[0]): int(row[1]) for row in connection.execute(query)}
     return dg.AssetCheckResult(
         passed="unexplained" not in outcomes and "difference" not in outcomes,
-        metadata={outcome: rows for outcome, rows in outcomes.items()},
+        metadata=dict(outcomes),
     )

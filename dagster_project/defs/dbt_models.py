@@ -17,18 +17,22 @@ project = DbtProject(
 _BUILD = ["build", "--exclude-resource-type", "unit_test"]
 
 
-class Translator(DagsterDbtTranslator):
-    """Groups by layer, so that the UI shows staging, intermediate and marts as rooms."""
+class Grouped(DagsterDbtTranslator):
+    """One group a build, so that the UI draws the graph from left to right."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__()
+        self._group = group
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return str(dbt_resource_props["fqn"][1])
+        return self._group
 
 
 @dbt_assets(
     manifest=project.manifest_path,
     select="+tag:rating",
     name="rating_models",
-    dagster_dbt_translator=Translator(),
+    dagster_dbt_translator=Grouped("rating"),
 )
 def rating_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
     yield from dbt.cli(_BUILD, context=context).stream()
@@ -39,7 +43,7 @@ def rating_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Ite
     select="fqn:*",
     exclude="+tag:rating",
     name="finance_models",
-    dagster_dbt_translator=Translator(),
+    dagster_dbt_translator=Grouped("finance"),
 )
 def finance_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
     yield from dbt.cli(_BUILD, context=context).stream()

@@ -67,7 +67,11 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
     with warehouse.engine() as engine:
         closed = close_month(engine, month, settings.exports_folder, code_version=code_version())
     return dg.MaterializeResult(
-        metadata={"month": f"{month:%Y-%m}", "version": closed.version, "sha256": closed.lines_sha256}
+        metadata={
+            "month": f"{month:%Y-%m}",
+            "version": closed.version,
+            "sha256": closed.lines_sha256,
+        }
     )
 
 

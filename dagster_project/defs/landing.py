@@ -1,6 +1,7 @@
 """What lands in raw: counters over HTTP, and the files of the drop folder."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -29,9 +30,10 @@ def landed_counters(
     with warehouse.engine() as engine, engine.connect() as connection:
         for key in sorted(context.selected_asset_keys):
             table = sa.table(key.path[-1], sa.column("received_at"), schema="raw")
-            rows, newest = connection.execute(
+            row: sa.Row[Any] = connection.execute(
                 sa.select(sa.func.count(), sa.func.max(table.c.received_at)).select_from(table)
             ).one()
+            rows, newest = row
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={"dagster/row_count": rows, "newest": str(newest)},
@@ -44,7 +46,7 @@ def landed_counters(
             ["raw", "provider_cost"],
             group_name="landing",
             kinds={"postgres"},
-            description="fusion_api's daily cost, from the drop folder's costs/*.csv and *.parquet.",
+            description="fusion_api's daily cost: the drop folder's costs/*.csv and *.parquet.",
         ),
         dg.AssetSpec(
             ["raw", "app_billing_line"],

@@ -8,11 +8,13 @@ from dagster_project.resources import Odoo, Warehouse
 from ingest.odoo_mirror import BILLING, MASTER, Mirrored, mirror
 
 
-def _specs(models: Sequence[Mirrored], deps: Sequence[dg.AssetKey]) -> list[dg.AssetSpec]:
+def _specs(
+    models: Sequence[Mirrored], group: str, deps: Sequence[dg.AssetKey] = ()
+) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             ["raw", f"odoo_{model.table}"],
-            group_name="odoo_mirror",
+            group_name=group,
             kinds={"odoo", "postgres"},
             description=f"Odoo's {model.model}, as RPC returned it.",
             deps=deps,
@@ -37,16 +39,12 @@ def _materialized(
         )
 
 
-@dg.multi_asset(specs=_specs(MASTER, deps=[]))
-def odoo_master_data(
-    warehouse: Warehouse, odoo: Odoo
-) -> Iterator[dg.MaterializeResult[None]]:
+@dg.multi_asset(specs=_specs(MASTER, "odoo_master_data"))
+def odoo_master_data(warehouse: Warehouse, odoo: Odoo) -> Iterator[dg.MaterializeResult[None]]:
     yield from _materialized(warehouse, odoo, MASTER)
 
 
 # Read after the push, so that the reconciliation sees what the push left in Odoo.
-@dg.multi_asset(specs=_specs(BILLING, deps=[dg.AssetKey(["odoo", "usage_lines"])]))
-def odoo_billing_state(
-    warehouse: Warehouse, odoo: Odoo
-) -> Iterator[dg.MaterializeResult[None]]:
+@dg.multi_asset(specs=_specs(BILLING, "odoo_billing_state", [dg.AssetKey(["odoo", "usage_lines"])]))
+def odoo_billing_state(warehouse: Warehouse, odoo: Odoo) -> Iterator[dg.MaterializeResult[None]]:
     yield from _materialized(warehouse, odoo, BILLING)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from sandbox.odoo import invoicing, manual, models_account, models_base, models_sale, orders, taxes
+from sandbox.odoo import (
+    invoicing,
+    manual,
+    models_account,
+    models_base,
+    models_product,
+    models_sale,
+    models_system,
+    moves,
+    order_lines,
+    orders,
+    payments,
+    taxes,
+)
 from sandbox.odoo.environment import LOG_FIELDS, Behaviour, Environment
 from sandbox.odoo.fields import Field
 from sandbox.odoo.seed import seed
@@ -28,34 +41,17 @@ LABELS = {
     "account.tax": "Tax",
 }
 
+PARTS = (models_base, models_product, models_system, taxes, models_sale, models_account)
+
 BEHAVIOURS: dict[str, Behaviour] = {
-    "res.partner": Behaviour(
-        order="name, id",
-        prepare=models_base.prepare_partner,
-        display_name=models_base.partner_name,
-    ),
-    "res.currency": Behaviour(order="active desc, name"),
-    "res.currency.rate": Behaviour(
-        order="name desc, id",
-        prepare=models_base.prepare_rate,
-        created=models_base.check_rates,
-    ),
-    "res.country": Behaviour(order="name, id"),
-    "res.country.state": Behaviour(order="code, id"),
-    "product.product": Behaviour(
-        order="default_code, name, id",
-        prepare=models_base.prepare_product,
-        display_name=models_base.product_name,
-    ),
-    "product.template": Behaviour(
-        order="name, id",
-        created=models_base.template_created,
-        written=models_base.template_written,
-    ),
-    "account.tax": Behaviour(order="sequence, id"),
-    "account.fiscal.position": Behaviour(order="sequence, id"),
+    **models_base.BEHAVIOURS,
+    **models_product.BEHAVIOURS,
+    **taxes.BEHAVIOURS,
     **orders.BEHAVIOURS,
+    **order_lines.BEHAVIOURS,
     **invoicing.BEHAVIOURS,
+    **moves.BEHAVIOURS,
+    **payments.BEHAVIOURS,
     **manual.BEHAVIOURS,
 }
 
@@ -63,15 +59,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
 def environment(store: Store, today: date | None = None) -> Environment:
     """An environment on `store`: seeded when the store is new, as it was left when it is not."""
     models: dict[str, dict[str, Field]] = {}
-    for part in (
-        models_base.PLACES,
-        models_base.PRODUCTS,
-        models_base.SYSTEM,
-        taxes.MODELS,
-        models_sale.MODELS,
-        models_account.MODELS,
-    ):
-        models |= {name: {**LOG_FIELDS, **fields} for name, fields in part.items()}
+    for part in PARTS:
+        models |= {name: {**LOG_FIELDS, **fields} for name, fields in part.MODELS.items()}
     labels = {name: LABELS.get(name, name) for name in models}
     env = Environment(store, models, labels, BEHAVIOURS, today)
     env.begin({})

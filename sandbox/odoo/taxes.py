@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sandbox.odoo.environment import Behaviour
 from sandbox.odoo.fields import Field, half_up
 from sandbox.odoo.models_base import ACTIVE, many2many, many2one, selection
 
@@ -46,6 +47,12 @@ MODELS: dict[str, dict[str, Field]] = {
         "state_ids": many2many("res.country.state", "Federal States"),
         "active": ACTIVE,
     },
+}
+
+
+BEHAVIOURS = {
+    "account.tax": Behaviour(order="sequence, id"),
+    "account.fiscal.position": Behaviour(order="sequence, id"),
 }
 
 

@@ -61,10 +61,10 @@ def _real() -> Server:
 
 
 @pytest.fixture(
-    scope="session", params=["double", *(["real"] if os.environ.get("ODOO_TEST_URL") else [])]
+    scope="session", params=["double", *(["server"] if os.environ.get("ODOO_TEST_URL") else [])]
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "real":
+    if request.param == "server":
         yield _real()
     else:
         with _double() as server:

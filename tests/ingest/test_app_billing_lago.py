@@ -117,11 +117,14 @@ def test_changed_content_replaces_and_is_counted(engine: Engine, tmp_path: Path)
     _load(engine, _file(tmp_path, {"invoice": _invoice()}))
     corrected = _invoice(fees=[_plan_fee(), _fee(amount_cents=305)])
 
+    loaded = [row.loaded_at for row in _stored(engine)]
     report = _load(engine, _file(tmp_path, {"invoice": corrected}, "again.json"))
 
     assert (report.new, report.changed, report.unchanged) == (0, 1, 1)
     base, usage = _stored(engine)
     assert (usage.amount, usage.file, base.file) == (Decimal("3.05"), "again.json", "lago.json")
+    assert base.loaded_at == loaded[0]
+    assert usage.loaded_at > loaded[1]
 
 
 def test_the_same_service_line_on_two_invoices_stays_two_rows(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,17 +20,20 @@ from sandbox.odoo.launch import running_double
 from sandbox.seed_odoo import seed
 
 
-@pytest.fixture(scope="module")
-def url(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state = tmp_path_factory.mktemp("odoo") / "state.sqlite"
-    with running_double(state, today=world.demo_date) as url:
-        bootstrap(connect(url, "odoo", "admin", "admin"))
-        yield url
+@contextmanager
+def _double(world: World, folder: Path) -> Iterator[OdooRpcClient]:
+    with running_double(folder / "state.sqlite", today=world.demo_date) as url:
+        client = connect(url, "odoo", "admin", "admin")
+        bootstrap(client)
+        yield client
 
 
 @pytest.fixture(scope="module")
-def odoo(url: str) -> OdooRpcClient:
-    return connect(url, "odoo", "admin", "admin")
+def odoo(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OdooRpcClient]:
+    """The double with the world in it."""
+    with _double(world, tmp_path_factory.mktemp("odoo")) as client:
+        seed(client, world)
+        yield client
 
 
 MODELS = {
@@ -66,9 +71,14 @@ class _BreaksOff(OdooRpcClient):
 
 
 def test_a_broken_off_seed_is_finished_by_the_next_and_repeated_by_none(
-    world: World, odoo: OdooRpcClient
+    world: World, tmp_path: Path
 ) -> None:
     """The first attempt leaves two batches of 50 orders, not confirmed."""
+    with _double(world, tmp_path) as odoo:
+        _break_off_and_go_on(world, odoo)
+
+
+def _break_off_and_go_on(world: World, odoo: OdooRpcClient) -> None:
     with pytest.raises(OdooTransientError):
         seed(_BreaksOff(odoo), world)
     assert [order["state"] for order in _all(odoo, "sale.order", "state")] == ["draft"] * 100
@@ -84,7 +94,6 @@ def test_a_broken_off_seed_is_finished_by_the_next_and_repeated_by_none(
 def test_orders_are_subscriptions_in_progress_with_the_worlds_dates(
     world: World, odoo: OdooRpcClient
 ) -> None:
-    seed(odoo, world)
     fields = (
         "state", "subscription_state", "is_subscription", "start_date", "next_invoice_date",
         "end_date", "x_fc_service_code", "x_fc_external_id", "x_fc_external_account_id",
@@ -108,7 +117,6 @@ def test_orders_are_subscriptions_in_progress_with_the_worlds_dates(
 
 
 def test_the_catalogue_keeps_every_digit(world: World, odoo: OdooRpcClient) -> None:
-    seed(odoo, world)
     metrics = {m["id"]: m for m in _all(odoo, "x_fc_metric", "x_code", "x_aggregation")}
     products = {
         p["id"]: p
@@ -135,7 +143,6 @@ def test_the_catalogue_keeps_every_digit(world: World, odoo: OdooRpcClient) -> N
 
 
 def test_the_account_without_a_link(world: World, odoo: OdooRpcClient) -> None:
-    seed(odoo, world)
     linked = {
         (link["x_service_code"], link["x_external_account_id"])
         for link in _all(odoo, "x_fc_account_link", "x_service_code", "x_external_account_id")
@@ -149,7 +156,6 @@ def test_taxes_follow_the_province_and_rates_the_business_day(
     world: World, odoo: OdooRpcClient
 ) -> None:
     """19.00 in Ontario is 2.47 of HST; the American client pays none. 2026-11-21 is a Saturday."""
-    seed(odoo, world)
     provinces = {client.code: client.province for client in world.clients}
     partners = {p["id"]: p["ref"] for p in _all(odoo, "res.partner", "ref")}
     taxed = Count(

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -36,12 +38,26 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+@contextmanager
+def hung(data: Path) -> Iterator[None]:
+    """The server of this data folder neither answers nor hangs up."""
+    postmaster = int((data / "postmaster.pid").read_text().split()[0])
+    processes = [postmaster, *children(postmaster)]
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
+
+
 def health(endpoint: Endpoint) -> int:
     return httpx.get(f"{endpoint.base}/health", verify=NO_TLS).status_code
 
 
-def test_the_database_goes_away_and_comes_back(tmp_path: Path) -> None:
-    """503 meanwhile, with Retry-After; the same process answers again afterwards."""
+def test_the_database_goes_away_comes_back_and_hangs(tmp_path: Path) -> None:
+    """503 meanwhile, in bounded time, with Retry-After; the same process answers afterwards."""
     data = tmp_path / "pg"
     with embedded_server(data) as url:
         engine = make_engine(url)
@@ -73,6 +89,13 @@ def test_the_database_goes_away_and_comes_back(tmp_path: Path) -> None:
                 == 1
             )
             assert app.rows("transaction_id") == [("tx0",), ("tx1",)]
+
+            with hung(data):
+                started = time.monotonic()
+                assert app.post("/usage", {"counters": [counter(2)]}).status_code == 503
+                assert time.monotonic() - started < 8
+            until(lambda: app.post("/usage", {"counters": [counter(2)]}).status_code == 200)
+            assert app.rows("count(*)") == [(3,)]
             endpoint.engine.dispose()
 
 
