@@ -13,7 +13,12 @@ from ingest.app_billing.lago import import_lago
 from ingest.app_billing.stripe import import_stripe
 from ingest.provider_costs import load_costs
 
-app = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
+group = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="import")
+
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", exists=True, dir_okay=False, readable=True)
@@ -23,7 +28,7 @@ Service = Annotated[
 ]
 
 
-@app.command("lago")
+@group.command("lago")
 def lago(files: Files, service: Service, format_: FormatOption = Format.TABLE) -> None:
     """Invoices with fees, as Lago's API returns them."""
     with warehouse() as engine:
@@ -32,7 +37,7 @@ def lago(files: Files, service: Service, format_: FormatOption = Format.TABLE) -
     raise typer.Exit(1 if report.problems else 0)
 
 
-@app.command("stripe")
+@group.command("stripe")
 def stripe(files: Files, service: Service, format_: FormatOption = Format.TABLE) -> None:
     """Stripe's invoice objects with lines."""
     with warehouse() as engine:
@@ -41,7 +46,7 @@ def stripe(files: Files, service: Service, format_: FormatOption = Format.TABLE)
     raise typer.Exit(1 if report.problems else 0)
 
 
-@app.command("costs")
+@group.command("costs")
 def costs(files: Files, format_: FormatOption = Format.TABLE) -> None:
     """fusion_api's daily provider costs, CSV or Parquet."""
     with warehouse() as engine:

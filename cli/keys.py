@@ -21,6 +21,12 @@ from ingest.keys import (
 services = typer.Typer(help="Source apps.", no_args_is_help=True)
 keys = typer.Typer(help="Bearer keys of source apps.", no_args_is_help=True)
 
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(services, name="service")
+    app.add_typer(keys, name="key")
+
+
 CodeArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's code.")]
 
 
@@ -74,11 +80,12 @@ def key_rotate(
 @keys.command("revoke")
 def key_revoke(
     key_id: Annotated[int, typer.Argument(metavar="KEY_ID", help="As `key list` shows it.")],
+    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Revoke a key; the endpoint refuses it within five seconds."""
     with warehouse() as engine:
         revoke_key(engine, key_id)
-    typer.echo(f"Key {key_id} is revoked.")
+    show({"key_id": key_id, "revoked": True}, format_)
 
 
 @keys.command("list")

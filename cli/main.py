@@ -1,66 +1,127 @@
-"""`fusion-billing`: the groups of commands, and every error as one line."""
+"""`fusion-billing`: the commands, and every error as one line."""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable, Iterator
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
-from cli import billing, demo, importing, keys, odoo, operate, up
 from cli.output import err
-from exports.billing_run import BillingRunError
-from exports.finance.errors import CloseRefusedError, FinanceExportError
-from exports.usage_lines import PushBusyError
-from ingest.app_billing.files import AppBillingFileError
-from ingest.keys import KeyStoreError
-from ingest.provider_costs import CostFileError
-from odoo_gateway.errors import OdooError
-from warehouse.dbt_project import DbtBuildError
-from warehouse.embedded import EmbeddedServerError
-from warehouse.engine import WarehouseError
-from warehouse.settings import SettingsError
+
+# A command's module is imported when it is asked for: all of them together take seconds.
+COMMANDS = {
+    "demo": "cli.demo",
+    "up": "cli.up",
+    "doctor": "cli.doctor",
+    "migrate": "cli.operate",
+    "serve": "cli.operate",
+    "service": "cli.keys",
+    "key": "cli.keys",
+    "odoo": "cli.odoo",
+    "import": "cli.importing",
+    "run": "cli.billing",
+    "reconcile": "cli.billing",
+    "close": "cli.billing",
+}
+
+# Errors that are the user's to mend, by module: what was raised comes from one that is imported.
+REFUSED = {"exports.finance.errors": ("CloseRefusedError",)}
+UNUSABLE = {
+    "cli.demo": ("DemoError",),
+    "exports.billing_run": ("BillingRunError",),
+    "exports.finance.errors": ("FinanceExportError",),
+    "exports.usage_lines": ("PushBusyError",),
+    "ingest.api.server": ("ServeError",),
+    "ingest.app_billing.files": ("AppBillingFileError",),
+    "ingest.keys": ("KeyStoreError",),
+    "ingest.provider_costs": ("CostFileError",),
+    "odoo_gateway.errors": ("OdooError",),
+    "warehouse.dbt_project": ("DbtBuildError",),
+    "warehouse.embedded": ("EmbeddedServerError",),
+    "warehouse.engine": ("WarehouseError",),
+    "warehouse.settings": ("SettingsError",),
+    "builtins": ("OSError",),
+}
+
+
+class Commands(TyperGroup):
+    """The groups of COMMANDS, imported one at a time."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | None:
+        if cmd_name not in COMMANDS:
+            return None
+        group = typer.Typer(callback=_nothing)
+        importlib.import_module(COMMANDS[cmd_name]).register(group)
+        return typer.main.get_group(group).commands[cmd_name]
+
 
 app = typer.Typer(
     name="fusion-billing",
-    help="Metering, rating, margins and reconciliation beside Odoo 19.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (demo, up, operate, billing):
-    group.register(app)
-app.add_typer(keys.services, name="service")
-app.add_typer(keys.keys, name="key")
-app.add_typer(odoo.app, name="odoo")
-app.add_typer(importing.app, name="import")
 
-REFUSED = (CloseRefusedError,)
-UNUSABLE = (
-    AppBillingFileError,
-    BillingRunError,
-    CostFileError,
-    DbtBuildError,
-    EmbeddedServerError,
-    FinanceExportError,
-    KeyStoreError,
-    OdooError,
-    PushBusyError,
-    SettingsError,
-    WarehouseError,
-    operate.ServeError,
-    demo.DemoError,
-)
+
+@app.callback()
+def _fusion_billing() -> None:
+    """Metering, rating, margins and reconciliation beside Odoo 19."""
+
+
+def _nothing() -> None:
+    """A group with one command is still a group."""
 
 
 def main() -> None:
     """Exit status 0 done, 1 the answer is no, 2 wrong use or wrong settings."""
     try:
-        app()
-    except REFUSED as error:
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        sys.exit(_wrong_use(error))
+    except _imported(REFUSED) as error:
         err.print(f"refused: {error}")
         sys.exit(1)
-    except UNUSABLE as error:
-        err.print(f"error: {error}")
+    except BrokenPipeError:
+        sys.stdout = None  # `| head` has what it wanted
+        sys.exit(1)
+    except _imported(UNUSABLE) as error:
+        err.print(f"error: {_one_line(str(error))}")
+        sys.exit(2)
+    except _imported({"sqlalchemy.exc": ("OperationalError",)}) as error:
+        reason = _one_line(str(getattr(error, "orig", error)))
+        err.print(f"error: PostgreSQL went away: {reason}. `fusion-billing doctor` checks.")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _wrong_use(error: typer.TyperException) -> int:
+    """One line where Typer would draw a box; without arguments, the help is printed already."""
+    message = _one_line(getattr(error, "format_message", error.__str__)())
+    context = getattr(error, "ctx", None)
+    if message:
+        path = context.command_path if context else "fusion-billing"
+        err.print(f"error: {message.rstrip('.')}. See `{path} --help`.")
+    return 2
+
+
+def _imported(errors: dict[str, Iterable[str]]) -> tuple[type[Exception], ...]:
+    def found() -> Iterator[type[Exception]]:
+        for module, names in errors.items():
+            if module in sys.modules:
+                yield from (getattr(sys.modules[module], name) for name in names)
+
+    return tuple(found())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

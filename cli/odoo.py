@@ -12,10 +12,14 @@ from odoo_gateway.bootstrap import bootstrap, plan
 from odoo_gateway.connect import connect_from
 from warehouse.settings import settings
 
-app = typer.Typer(help="Odoo: bootstrap, mirror, push.", no_args_is_help=True)
+group = typer.Typer(help="Odoo: bootstrap, mirror, push.", no_args_is_help=True)
 
 
-@app.command("bootstrap")
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="odoo")
+
+
+@group.command("bootstrap")
 def odoo_bootstrap(dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE) -> None:
     """Make the x_fc_* fields and models, their views and their menu; no addon to install."""
     client = connect_from(settings())
@@ -23,7 +27,7 @@ def odoo_bootstrap(dry_run: DryRunOption = False, format_: FormatOption = Format
     show(steps, format_, title="Would make" if dry_run else "Made")
 
 
-@app.command("mirror")
+@group.command("mirror")
 def odoo_mirror(format_: FormatOption = Format.TABLE) -> None:
     """Read Odoo into raw.odoo_*."""
     with warehouse() as engine:
@@ -31,7 +35,7 @@ def odoo_mirror(format_: FormatOption = Format.TABLE) -> None:
     show([{"table": f"raw.odoo_{name}", **vars(count)} for name, count in counts.items()], format_)
 
 
-@app.command("push")
+@group.command("push")
 def odoo_push(dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE) -> None:
     """Put the ledger's lines onto subscriptions, by line_key, and read them back."""
     current = settings()

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.options import url_of, warehouse
-from ingest.api.server import ServeError, serve
+from cli.options import FormatOption, url_of, warehouse
+from cli.output import Format, show
+from ingest.api.server import serve
 from warehouse.engine import connected
 from warehouse.migrate import migrate
 from warehouse.settings import settings
-
-__all__ = ["ServeError", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -20,11 +19,11 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve_command)
 
 
-def migrate_command() -> None:
+def migrate_command(format_: FormatOption = Format.TABLE) -> None:
     """Bring the warehouse's schemas up to date."""
     with connected(settings()) as engine:
         revision = migrate(engine)
-    typer.echo(f"The warehouse is at revision {revision}.")
+    show({"revision": revision}, format_, title="The warehouse")
 
 
 def serve_command(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import odoorpc
 import odoorpc.error
 
+from odoo_gateway.environment import require_fitting
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from odoo_gateway.odoorpc_client import OdooRpcClient, translated
 from warehouse.settings import Settings
@@ -26,13 +27,15 @@ def connect_from(settings: Settings, *, timeout: float = 60) -> OdooRpcClient:
             "ODOO_API_KEY is not set: make a key in Odoo (Preferences, Account security,"
             " New API key) and put it into .env"
         )
-    return connect(
+    client = connect(
         settings.odoo_url,
         settings.odoo_db,
         settings.odoo_user,
         settings.odoo_api_key,
         timeout=timeout,
     )
+    require_fitting(settings, client)
+    return client
 
 
 def connect(url: str, db: str, user: str, api_key: str, *, timeout: float = 60) -> OdooRpcClient:

@@ -23,8 +23,8 @@ def usage_is_conserved(warehouse: Warehouse) -> dg.AssetCheckResult:
         from marts.fct_usage_conservation
     """)
     with warehouse.engine() as engine, engine.connect() as connection:
-        row: sa.Row[Any] = connection.execute(query).one()
-    counters, lost, lost_quantity = row
+        found: Any = connection.execute(query).one()
+    counters, lost, lost_quantity = found
     return dg.AssetCheckResult(
         passed=lost == 0 and lost_quantity == 0,
         metadata={

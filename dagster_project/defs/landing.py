@@ -30,10 +30,10 @@ def landed_counters(
     with warehouse.engine() as engine, engine.connect() as connection:
         for key in sorted(context.selected_asset_keys):
             table = sa.table(key.path[-1], sa.column("received_at"), schema="raw")
-            row: sa.Row[Any] = connection.execute(
+            found: Any = connection.execute(
                 sa.select(sa.func.count(), sa.func.max(table.c.received_at)).select_from(table)
             ).one()
-            rows, newest = row
+            rows, newest = found
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={"dagster/row_count": rows, "newest": str(newest)},

@@ -10,7 +10,7 @@ from sandbox.odoo.errors import WrongValue
 from sandbox.odoo.fields import X2MANY, Field
 
 if TYPE_CHECKING:
-    from sandbox.odoo.environment import Environment
+    from sandbox.odoo.records import Records
 
 Predicate = Callable[[int], bool]
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -23,7 +23,7 @@ PATTERNS = ("like", "ilike", "=like", "=ilike", "not like", "not ilike")
 OPERATORS = frozenset({"=", "!=", "in", "not in", *COMPARISONS, *PATTERNS})
 
 
-def compiled(env: Environment, model: str, domain: Sequence[Any]) -> Predicate:
+def compiled(env: Records, model: str, domain: Sequence[Any]) -> Predicate:
     """True for the ids that match. WrongValue on a malformed domain, field or operator."""
     stack: list[Predicate] = []
     for term in reversed(domain):
@@ -63,7 +63,7 @@ def _either(left: Predicate, right: Predicate) -> Predicate:
     return lambda number: left(number) or right(number)
 
 
-def _condition(env: Environment, model: str, term: Any) -> Predicate:
+def _condition(env: Records, model: str, term: Any) -> Predicate:
     if not isinstance(term, list | tuple) or len(term) != 3:
         raise WrongValue(f"Domain() malformed domain {term!r}")
     path, operator, value = term
@@ -80,7 +80,7 @@ def _condition(env: Environment, model: str, term: Any) -> Predicate:
 
 
 def _through(
-    env: Environment, model: str, name: str, field: Field, term: tuple[str, str, Any]
+    env: Records, model: str, name: str, field: Field, term: tuple[str, str, Any]
 ) -> Predicate:
     if field.relation is None:
         raise WrongValue(f"Invalid field {model}.{name}.{term[0]} in condition {term!r}")
@@ -99,7 +99,7 @@ def _through(
 
 
 def _compared(
-    env: Environment, model: str, name: str, field: Field, operator: str, value: Any
+    env: Records, model: str, name: str, field: Field, operator: str, value: Any
 ) -> Predicate:
     test = _test(env, field, operator, value)
     negative = operator in ("!=", "not in", "not like", "not ilike")
@@ -115,7 +115,7 @@ def _compared(
     return matches
 
 
-def _test(env: Environment, field: Field, operator: str, value: Any) -> Callable[[Any], bool]:
+def _test(env: Records, field: Field, operator: str, value: Any) -> Callable[[Any], bool]:
     if field.relation and (isinstance(value, str) or operator in PATTERNS):
         relation = field.relation
         named = _scalar(operator, value)

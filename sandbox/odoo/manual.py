@@ -67,6 +67,16 @@ def load(env: Environment) -> None:
         env.index(model)
 
 
+def reload(env: Environment) -> None:
+    """The registry as the store has it: after a delete, or after a create that was undone."""
+    for model in [each for each in env.models if each.startswith("x_")]:
+        del env.models[model]
+    for fields in env.models.values():
+        for name in [each for each in fields if each.startswith("x_")]:
+            del fields[name]
+    load(env)
+
+
 def _register(env: Environment, row: Row) -> None:
     options = tuple(
         (option["value"], option["name"])
@@ -106,6 +116,17 @@ def _models_created(env: Environment, ids: list[int]) -> None:
     for number in ids:
         if env.row(MODEL, number)["state"] == "manual":
             _describe_fields(env, number, LOG_FIELDS)
+
+
+def _models_deleting(env: Environment, ids: list[int]) -> None:
+    for number in ids:
+        for model in (FIELD, ACCESS):
+            for each in env.store.referring(model, "model_id", number):
+                env.store.put(model, each, None)
+
+
+def _reloaded(env: Environment, rows: list[Row]) -> None:
+    reload(env)
 
 
 def _prepare_field(env: Environment, row: Row) -> None:
@@ -233,11 +254,18 @@ def _field_names(arch: str) -> Iterable[str]:
 
 
 BEHAVIOURS = {
-    MODEL: Behaviour(order="model", prepare=_prepare_model, created=_models_created),
+    MODEL: Behaviour(
+        order="model",
+        prepare=_prepare_model,
+        created=_models_created,
+        deleting=_models_deleting,
+        deleted=_reloaded,
+    ),
     FIELD: Behaviour(
         order="model, name",
         prepare=_prepare_field,
         created=_fields_created,
+        deleted=_reloaded,
         display_name=lambda env, number: env.value(FIELD, number, "field_description"),
     ),
     "ir.ui.view": Behaviour(created=_view_created),

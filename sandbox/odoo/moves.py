@@ -100,7 +100,11 @@ def _moves_created(env: Environment, ids: list[int]) -> None:
 
 
 def _moves_written(env: Environment, ids: list[int], values: Row) -> None:
-    if "state" in values:
+    for number in ids:
+        if env.row(MOVE, number)["state"] == "draft" and not values:
+            # Only lines were written: they came as commands.
+            recompute_move(env, number)
+    if "state" in values or not values:
         _recompute_orders(env, ids)
 
 
@@ -142,11 +146,18 @@ def _prepare_move_line(env: Environment, row: Row) -> None:
 
 
 def _move_lines_written(env: Environment, ids: list[int], values: Row) -> None:
-    """On a draft invoice everything follows; on a posted one the line changes and no total does."""
-    for move in {env.row(MOVE_LINE, number)["move_id"] for number in ids}:
+    """On a draft everything follows; on a posted move the line and its order do, no total does."""
+    moves = {env.row(MOVE_LINE, number)["move_id"] for number in ids}
+    for number in ids:
+        line = env.row(MOVE_LINE, number)
+        if line["display_type"] == "product":
+            own = of_line(env, order_base(line, "quantity"))
+            amounts = {"price_subtotal": float(own.untaxed), "price_total": float(own.total)}
+            env.recompute(MOVE_LINE, number, amounts)
+    for move in moves:
         if env.row(MOVE, move)["state"] == "draft":
             recompute_move(env, move)
-            _recompute_orders(env, [move])
+    _recompute_orders(env, sorted(moves))
 
 
 def _post(env: Environment, ids: list[int]) -> bool:
@@ -201,6 +212,16 @@ def _move_name(env: Environment, number: int) -> str:
     return f"Draft {kind}{' ' + row['name'] if row.get('name') else ''}{ref}"
 
 
+def _register_payment(env: Environment, ids: list[int]) -> Row:
+    lines = [line for move in ids for line in env.referring(MOVE_LINE, "move_id", move)]
+    return {
+        "name": "Pay",
+        "type": "ir.actions.act_window",
+        "res_model": "account.payment.register",
+        "context": {"active_model": MOVE_LINE, "active_ids": lines},
+    }
+
+
 BEHAVIOURS = {
     MOVE: Behaviour(
         order="date desc, name desc, invoice_date desc, id desc",
@@ -211,6 +232,7 @@ BEHAVIOURS = {
         display_name=_move_name,
         methods={
             "action_post": _post,
+            "action_register_payment": _register_payment,
             "button_draft": _to_draft,
             "button_cancel": _to_cancelled,
         },

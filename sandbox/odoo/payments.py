@@ -49,16 +49,6 @@ def _create_payments(env: Environment, ids: list[int]) -> Row:
     return {"type": "ir.actions.act_window", "res_model": "account.payment", "res_id": made[-1]}
 
 
-def _register_payment(env: Environment, ids: list[int]) -> Row:
-    lines = [line for move in ids for line in env.referring(MOVE_LINE, "move_id", move)]
-    return {
-        "name": "Pay",
-        "type": "ir.actions.act_window",
-        "res_model": "account.payment.register",
-        "context": {"active_model": MOVE_LINE, "active_ids": lines},
-    }
-
-
 BEHAVIOURS = {
     "account.payment.register": Behaviour(
         prepare=_prepare_register, methods={"action_create_payments": _create_payments}

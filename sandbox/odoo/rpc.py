@@ -90,7 +90,12 @@ def call(
         return _transacted(env, lambda: function(env, *args, **named))
     else:
         raise NoAttribute(f"The method '{model}.{name}' does not exist")
-    return _transacted(env, lambda: function(env, model, *args, **named))
+    try:
+        return _transacted(env, lambda: function(env, model, *args, **named))
+    except Fault:
+        if model in (manual.MODEL, manual.FIELD):
+            manual.reload(env)
+        raise
 
 
 def _transacted(env: Environment, work: Callable[[], Any]) -> Any:

@@ -289,16 +289,53 @@ def test_deleting_a_draft_gives_the_quantity_back(odoo: OdooRpcClient, world: Wo
 def test_editing_a_posted_invoices_line_leaves_the_totals(
     odoo: OdooRpcClient, world: World
 ) -> None:
-    """The danger that the mirror should notice: the words change, the books do not."""
+    """The danger that the mirror should notice: line and order line change, the books do not, and
+    the next invoicing would credit what was added by hand."""
     order = world.order()
-    world.delivered(order, 10.0, 1)
+    line = world.delivered(order, 10.0, 1)
     world.invoice(order)
     (move,) = world.moves(order)
     world.post(move["id"])
     (goods,) = _goods(odoo, move["id"])
-    odoo.write(MOVE_LINE, [int(str(goods["id"]))], {"name": "changed by hand"})
-    assert _goods(odoo, move["id"], "name")[0]["name"] == "changed by hand"
+    changes = {"name": "changed by hand", "price_unit": 12.0, "quantity": 2.0}
+    odoo.write(MOVE_LINE, [int(str(goods["id"]))], changes)
+    (after,) = _goods(odoo, move["id"], "name", "price_subtotal", "price_total", "balance")
+    assert after["name"] == "changed by hand"
+    assert (after["price_subtotal"], after["price_total"]) == (24.0, 27.12)
+    assert after["balance"] == -10.0
     assert world.read(MOVE, move["id"], "amount_untaxed")["amount_untaxed"] == 10.0
+    row = world.read(LINE, line, "qty_invoiced", "qty_to_invoice", "untaxed_amount_invoiced")
+    assert (row["qty_invoiced"], row["qty_to_invoice"]) == (2.0, -1.0)
+    assert row["untaxed_amount_invoiced"] == 24.0
+
+
+def test_lines_added_to_a_draft_count(odoo: OdooRpcClient, world: World) -> None:
+    order = world.order()
+    world.delivered(order, 10.0, 1)
+    world.invoice(order)
+    (move,) = world.moves(order)
+    added = {"product_id": world.usage, "quantity": 2, "price_unit": 3.0}
+    odoo.write(MOVE, [move["id"]], {"invoice_line_ids": [(0, 0, added)]})
+    assert world.read(MOVE, move["id"], "amount_untaxed")["amount_untaxed"] == 16.0
+
+
+def test_an_invoice_without_an_order(odoo: OdooRpcClient, world: World) -> None:
+    """Taxes and words come from the product and the customer's province."""
+    move = world.make(
+        MOVE,
+        move_type="out_invoice",
+        partner_id=world.partner("NS"),
+        invoice_line_ids=[
+            (0, 0, {"product_id": world.usage, "quantity": 2, "price_unit": 50.0}),
+            (0, 0, {"name": "By hand", "price_unit": 1.0, "tax_ids": [(6, 0, [])]}),
+        ],
+    )
+    row = world.read(MOVE, move, *AMOUNTS)
+    assert [row[field] for field in AMOUNTS] == [101.0, 14.0, 115.0, 115.0]
+    first, second = _goods(odoo, move, "name", "quantity", "sale_line_ids")
+    product = world.read("product.product", world.usage, "display_name")["display_name"]
+    assert (first["name"], second["name"]) == (product, "By hand")
+    assert (second["quantity"], first["sale_line_ids"]) == (1.0, [])
 
 
 def test_editing_a_drafts_line_moves_totals_and_order(odoo: OdooRpcClient, world: World) -> None:

@@ -158,7 +158,7 @@ def test_where_the_metric_is_named(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_without_metadata_the_account_is_stripes_customer(engine: Engine, tmp_path: Path) -> None:
-    bare = {"metadata": {}, "parent": None}
+    bare: Json = {"metadata": {}, "parent": None}
     expanded = _invoice(id="in_2", customer={"id": "cus_2", "object": "customer"}, **bare)
     _load(engine, _file(tmp_path, [_invoice(**bare), expanded]))
     assert [row.external_account_id for row in _stored(engine)] == ["cus_1", "cus_2"]

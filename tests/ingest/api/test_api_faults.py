@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -59,17 +59,16 @@ def health(endpoint: Endpoint) -> int:
 def test_the_database_goes_away_comes_back_and_hangs(tmp_path: Path) -> None:
     """503 meanwhile, in bounded time, with Retry-After; the same process answers afterwards."""
     data = tmp_path / "pg"
-    with embedded_server(data) as url:
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
-    server = embedded_server(data)
-    url = server.__enter__()
-    with running(url, tmp_path) as endpoint:
+    server = ExitStack()
+    url = server.enter_context(embedded_server(data))
+    engine = make_engine(url)
+    migrate(engine)
+    engine.dispose()
+    with server, running(url, tmp_path) as endpoint:
         app = endpoint.service()
         assert app.post("/usage", {"counters": [counter(0)]}).status_code == 200
         endpoint.engine.dispose()
-        server.__exit__(None, None, None)
+        server.close()
 
         answer = app.post("/usage", {"counters": [counter(1)]})
         assert (answer.status_code, answer.json()) == (

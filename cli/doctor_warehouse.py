@@ -1,0 +1,128 @@
+"""The doctor's look at PostgreSQL: reachable, new enough, migrated, safe, and with its services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, make_url
+
+from cli.findings import Finding, failed, ok, warning
+from warehouse.embedded import EmbeddedServerError
+from warehouse.engine import WarehouseError, connected
+from warehouse.migrate import require_migrated
+from warehouse.settings import Settings
+
+OLDEST = 15
+ROLES = ("fusion_ingest", "fusion_transform", "fusion_reader")
+
+# A snapshot shows no row of a transaction at or above its xmax, unless the row was written by
+# another cluster's transaction and came here in a dump.
+_ALIEN = sa.text("""
+    select count(*), max(xid::text::numeric), pg_snapshot_xmax(pg_current_snapshot())::text
+    from raw.ingest_batch
+    where xid >= pg_snapshot_xmax(pg_current_snapshot())
+""")
+_KEYS = sa.text("""
+    select service.service_code,
+        count(*) filter (
+            where api_key.revoked_at is null
+            and (api_key.expires_at is null or api_key.expires_at > clock_timestamp())
+        ) as valid
+    from ops.service
+    left join ops.api_key on service.service_code = api_key.service_code
+    group by 1 order by 1
+""")
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """A database that does not answer is one failed line."""
+    try:
+        with connected(settings) as engine, engine.connect() as connection:
+            yield _version(connection, settings)
+            yield _durability(connection)
+            yield _roles(connection)
+            try:
+                require_migrated(engine)
+            except WarehouseError as error:
+                yield failed("migrations", str(error), "Run `fusion-billing migrate`.")
+                return
+            yield ok("migrations", "up to date")
+            for check in _MIGRATED:
+                yield check(connection)
+    except (WarehouseError, EmbeddedServerError) as error:
+        yield failed("database", str(error), "Start PostgreSQL, or mend DATABASE_URL.")
+    except sa.exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        yield failed("database", f"a check was refused: {reason}", "Use a user who may read it.")
+
+
+def _version(connection: Connection, settings: Settings) -> Finding:
+    number, name = connection.execute(
+        sa.text(
+            "select current_setting('server_version_num')::int, current_setting('server_version')"
+        )
+    ).one()
+    where = "the embedded server"
+    if settings.database_url:
+        where = make_url(settings.database_url).render_as_string(hide_password=True)
+    if number < OLDEST * 10_000:
+        return failed(
+            "database", f"PostgreSQL {name} at {where}", f"Use PostgreSQL {OLDEST} or newer."
+        )
+    return ok("database", f"PostgreSQL {name.split()[0]}, {where}")
+
+
+def _durability(connection: Connection) -> Finding:
+    commit, fsync = connection.execute(
+        sa.text("select current_setting('synchronous_commit'), current_setting('fsync')")
+    ).one()
+    found = f"synchronous_commit {commit}, fsync {fsync}"
+    if commit == "off" or fsync == "off":
+        return failed(
+            "durability",
+            f"{found}: a crash can lose counters that were acknowledged",
+            "Set both to on for this server, database and user.",
+        )
+    return ok("durability", found)
+
+
+def _roles(connection: Connection) -> Finding:
+    present = connection.execute(
+        sa.text("select rolname from pg_roles where rolname = any(:names)"), {"names": list(ROLES)}
+    ).scalars()
+    missing = sorted(set(ROLES) - set(present))
+    if missing:
+        return failed("roles", f"missing: {', '.join(missing)}", "Run `fusion-billing migrate`.")
+    return ok("roles", ", ".join(ROLES))
+
+
+def _transaction_ids(connection: Connection) -> Finding:
+    batches, highest, next_id = connection.execute(_ALIEN).one()
+    if not batches:
+        return ok("transaction ids", "no batch is ahead of this server's transactions")
+    return failed(
+        "transaction ids",
+        f"{batches} batches of counters carry transaction ids up to {highest}, this server is at "
+        f"{next_id}: they were dumped from another cluster, and builds would not see them",
+        "Restore with pg_basebackup or pg_upgrade, which keep transaction ids, and not with a dump.",
+    )
+
+
+def _keys(connection: Connection) -> Finding:
+    services = {row[0]: row[1] for row in connection.execute(_KEYS)}
+    if not services:
+        return warning(
+            "services", "none", "Run `fusion-billing service add CODE`, then `key create CODE`."
+        )
+    without = [code for code, valid in services.items() if not valid]
+    if without:
+        return warning(
+            "services",
+            f"{len(services)}; without a valid key: {', '.join(without)}",
+            f"Run `fusion-billing key create {without[0]}` if the app sends counters.",
+        )
+    return ok("services", f"{', '.join(services)}; {sum(services.values())} valid keys")
+
+
+_MIGRATED: tuple[Callable[[Connection], Finding], ...] = (_transaction_ids, _keys)
