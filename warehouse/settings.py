@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -75,6 +77,10 @@ class Settings(BaseSettings):
     def _postgresql_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        try:
+            make_url(value or "postgresql://")
+        except (ValueError, ArgumentError) as error:
+            raise ValueError("is not like postgresql://user:password@host:5432/name") from error
         return value
 
     @model_validator(mode="after")
