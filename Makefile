@@ -42,10 +42,11 @@ clean: ## Throw away all local state: databases, exports, the demo's world
 
 install: $(INSTALLED) ## Only make the environment
 
+# --no-deps: the lock is complete, and older pips stumble over extras in hash mode.
 $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Making $(VENV) from requirements.lock (once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
