@@ -19,13 +19,12 @@ from cli.options import (
 )
 from cli.output import Format, show
 from exports.billing_run import bill
-from exports.finance.close import close_month
 from warehouse.dbt_project import run_dbt
 from warehouse.settings import settings
 from warehouse.version import code_version
 
 _RECONCILIATION = sa.text("""
-    select service_code, account_key, subscription_key, charge_key, period_start,
+    select service_code, account_key, subscription_key, charge_key, metric_code, period_start,
         app_amount, platform_amount, odoo_amount, status, reason, detail
     from marts.fct_reconciliation
     where
@@ -89,6 +88,9 @@ def close(
     """Finance's month: checks, workbook, Parquet, hash. Refused, with reasons, unless all holds."""
     first = parse_month(month)
     current = settings()
+    # Arrow, DuckDB and XlsxWriter take a second to import; `run` does without them.
+    from exports.finance.close import close_month
+
     with warehouse() as engine:
         closed = close_month(engine, first, current.exports_folder, code_version=code_version())
     show(closed, format_, title=f"Closed {month}")

@@ -36,9 +36,7 @@ def _findings() -> Iterator[Finding]:
     try:
         settings = load_settings()
     except SettingsError as error:
-        yield failed(
-            "settings", str(error), "Mend the variable; nothing else is checked until then."
-        )
+        yield failed("settings", str(error), "Mend it: nothing else is checked until then.")
         return
     yield ok("settings", f"valid; read from {_sources()}")
     yield environment(settings, up_is_running=UP_ENV.exists())
@@ -108,6 +106,4 @@ def dbt_version(release: str) -> Finding:
     major, minor = (int(part) for part in release.split(".")[:2])
     if (major, minor) < (1, 12):
         return ok("dbt", release)
-    return failed(
-        "dbt", f"{release} is not below 1.12", "Run `make install`: the lock file has 1.11."
-    )
+    return failed("dbt", f"{release} is not below 1.12", "Run `make install`: it has 1.11.")

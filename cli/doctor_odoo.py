@@ -54,9 +54,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         try:
             yield from check(client)
         except OdooError as error:
-            yield failed(
-                name, str(error), f"Give ODOO_USER {settings.odoo_user} the right to read it."
-            )
+            yield failed(name, str(error), f"Give {settings.odoo_user} the right to read it.")
 
 
 def _version(client: OdooClient, *, url: str) -> Iterator[Finding]:
@@ -195,9 +193,7 @@ def _products(client: OdooClient) -> Iterator[Finding]:
             "Set Invoicing Policy to delivered quantities and Recurring to no on these products.",
         )
     else:
-        yield ok(
-            "Odoo products", f"{len(numbers)} usage products, all invoiced by delivered quantity"
-        )
+        yield ok("Odoo products", f"{len(numbers)} for usage, all invoiced by delivered quantity")
 
 
 def _charges(client: OdooClient) -> list[dict[str, str]]:

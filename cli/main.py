@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import typer
 import typer.main
@@ -51,10 +52,10 @@ UNUSABLE = {
 class Commands(TyperGroup):
     """The groups of COMMANDS, imported one at a time."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         group = typer.Typer(callback=_nothing)
@@ -83,7 +84,7 @@ def _nothing() -> None:
 def main() -> None:
     """Exit status 0 done, 1 the answer is no, 2 wrong use or wrong settings."""
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="fusion-billing")
     except typer.TyperException as error:
         sys.exit(_wrong_use(error))
     except _imported(REFUSED) as error:
@@ -114,7 +115,7 @@ def _wrong_use(error: typer.TyperException) -> int:
     return 2
 
 
-def _imported(errors: dict[str, Iterable[str]]) -> tuple[type[Exception], ...]:
+def _imported(errors: Mapping[str, tuple[str, ...]]) -> tuple[type[Exception], ...]:
     def found() -> Iterator[type[Exception]]:
         for module, names in errors.items():
             if module in sys.modules:

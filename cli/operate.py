@@ -8,7 +8,6 @@ import typer
 
 from cli.options import FormatOption, url_of, warehouse
 from cli.output import Format, show
-from ingest.api.server import serve
 from warehouse.engine import connected
 from warehouse.migrate import migrate
 from warehouse.settings import settings
@@ -32,6 +31,9 @@ def serve_command(
     workers: Annotated[int, typer.Option("--workers", min=1, max=64)] = 1,
 ) -> None:
     """Run the ingestion endpoint until it is stopped."""
+    # The web framework takes a second to import; `migrate` does without it.
+    from ingest.api.server import serve
+
     current = settings()
     with warehouse() as engine:
         serve(

@@ -10,14 +10,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 # No markup: what is shown comes from outside, and "[paid]" would vanish as a style.
-out = Console(highlight=False, markup=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# Where there is no terminal to measure, 80 columns would break every other row.
+_WIDTH = None if sys.stdout.isatty() else 120
+
+out = Console(width=_WIDTH, highlight=False, markup=False, soft_wrap=True)
+err = Console(width=_WIDTH, stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 class Format(StrEnum):

@@ -41,14 +41,16 @@ class Pipeline:
 
     def daily_billing(self, run_date: date) -> None:
         """The job `daily_billing` for a date. LocalPartError names the steps that failed."""
-        result = defs.resolve_job_def("daily_billing").execute_in_process(
-            instance=self._instance,
-            run_config=dg.RunConfig(
-                ops={"billing_run": RunConfig(run_date=run_date.isoformat())},
-                loggers={"console": {"config": {"log_level": "ERROR"}}},
-            ),
-            raise_on_error=False,
-        )
+        # Dagster's console logger writes to stderr; its stack traces belong into the log as well.
+        with contextlib.redirect_stderr(self._output):
+            result = defs.resolve_job_def("daily_billing").execute_in_process(
+                instance=self._instance,
+                run_config=dg.RunConfig(
+                    ops={"billing_run": RunConfig(run_date=run_date.isoformat())},
+                    loggers={"console": {"config": {"log_level": "ERROR"}}},
+                ),
+                raise_on_error=False,
+            )
         if not result.success:
             failed = [
                 event.step_key

@@ -96,6 +96,13 @@ _DIFFERENCES = sa.text("""
             and ledger.adjustment_no = latest.adjustment_no
     ),
 
+    -- Over all currencies: the key of a line carries none.
+    numbers as (
+        select rated_line_key, max(adjustment_no) as last_adjustment_no
+        from ops.billed_line
+        group by rated_line_key
+    ),
+
     late as (
         select subscription_key, charge_key, period_start, sum(late_counters) as late_counters
         from intermediate.int_usage_daily
@@ -104,11 +111,11 @@ _DIFFERENCES = sa.text("""
 
     select
         coalesce(desired.line_key, ledger_lines.rated_line_key) as rated_line_key,
-        coalesce(ledger_lines.adjustment_no, -1) as last_adjustment_no,
+        coalesce(numbers.last_adjustment_no, -1) as last_adjustment_no,
         case
             when coalesce(desired.quantity_used, 0) <> coalesce(ledger_lines.quantity_used, 0)
                 and late.late_counters > 0 then 'late_usage'
-            when ledger_lines.rated_line_key is null then 'period'
+            when numbers.rated_line_key is null then 'period'
             else 'correction'
         end as reason,
         coalesce(desired.service_code, ledger_lines.service_code) as service_code,
@@ -136,6 +143,8 @@ _DIFFERENCES = sa.text("""
     full join ledger_lines
         on desired.line_key = ledger_lines.rated_line_key
         and desired.currency = ledger_lines.currency
+    left join numbers
+        on coalesce(desired.line_key, ledger_lines.rated_line_key) = numbers.rated_line_key
     left join late
         on desired.subscription_key = late.subscription_key
         and desired.charge_key = late.charge_key
@@ -143,7 +152,8 @@ _DIFFERENCES = sa.text("""
     where
         coalesce(desired.quantity_billed, 0) <> coalesce(ledger_lines.quantity_billed, 0)
         or coalesce(desired.amount, 0) <> coalesce(ledger_lines.amount, 0)
-    order by 1, 2 desc
+    -- What is taken back in an old currency comes before what is billed in the new one.
+    order by 1, desired.line_key is not null
 """)
 
 

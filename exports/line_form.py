@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from exports.canonical import decimal_text
 
 CENT = Decimal("0.01")
+# Python's default of 28 digits would round a product first, and refuse to round a large one.
+_EXACT = Context(prec=1000, rounding=ROUND_HALF_UP)
+# Beyond it, a product of doubles may lie on the other side of half a cent.
+_LARGEST = Decimal(10) ** 12
 _SYMBOLS = {"CAD": "$", "USD": "US$", "EUR": "€"}
 
 
@@ -40,11 +44,24 @@ def line_form(quantity: Decimal, price: Decimal, amount: Decimal, precision: Pre
         quantity > 0
         and _digits(quantity) <= precision.quantity
         and _digits(price) <= precision.price
-        and (quantity * price).quantize(CENT, ROUND_HALF_UP) == amount
-        # Odoo computes in binary doubles: beyond 15 digits they round differently.
-        and abs(quantity * price) < Decimal(10) ** 12
+        and to_cents(quantity, price) == amount < _LARGEST
+        and _is_a_double(quantity)
+        and _is_a_double(price)
     )
     return Form(quantity, price) if fits else Form(Decimal(1), amount)
+
+
+def to_cents(*factors: Decimal) -> Decimal:
+    """The product, half-up to cents, exact up to there however many digits the factors have."""
+    product = Decimal(1)
+    for factor in factors:
+        product = _EXACT.multiply(product, factor)
+    return _EXACT.quantize(product, CENT)
+
+
+def _is_a_double(value: Decimal) -> bool:
+    """Odoo computes in binary doubles: a number with more digits would come back as another."""
+    return Decimal(repr(float(value))) == value
 
 
 def _digits(value: Decimal) -> int:
@@ -59,10 +76,13 @@ def describe(line: Mapping[str, Any]) -> str:
     """
     unit = f" {line['unit']}" if line["unit"] else ""
     symbol = _SYMBOLS.get(line["currency"], f"{line['currency']} ")
+    price = f"{symbol}{decimal_text(line['unit_price'])}"
     parts = [f"{_number(line['quantity_used'])}{unit} used"]
     if line["quantity_included"]:
         parts.append(f"{_number(line['quantity_included'])} included")
-    parts.append(f"{_number(line['quantity_billed'])} × {symbol}{decimal_text(line['unit_price'])}")
+    parts.append(f"{_number(line['quantity_billed'])} × {price}")
+    if not line["quantity_used"] and not line["quantity_billed"]:
+        parts = [f"corrected price {price}"]
     prefix = {"late_usage": "Late usage: ", "correction": "Correction: "}.get(line["reason"], "")
     period = period_text(line["period_start"], line["period_end"])
     return f"{prefix}{line['charge_name']}, {period}: {', '.join(parts)}"

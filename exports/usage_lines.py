@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Engine
 
-from exports.line_form import CENT, Precision, describe, line_form
+from exports.line_form import Precision, describe, line_form, to_cents
 from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from warehouse.locks import session_lock
@@ -123,7 +123,7 @@ def _push_lines(
     standing |= _read_by_key(
         client, [line["line_key"] for line in creatable if line["line_key"] not in refusals]
     )
-    rows = [_outcome(line, standing.get(line["line_key"]), refusals) for line in lines]
+    rows = [_outcome(line, standing.get(line["line_key"], []), refusals) for line in lines]
     _record(engine, rows)
     result.created += sum(
         1 for line in creatable if line["line_key"] in standing and line["line_key"] not in refusals
@@ -139,11 +139,19 @@ def _push_lines(
                 result.reasons[row["line_key"]] = row["reason"]
 
 
-def _read_by_key(client: OdooClient, keys: Sequence[str]) -> dict[str, Record]:
-    if not keys:
-        return {}
-    found = client.search_read("sale.order.line", [("x_fc_line_key", "in", list(keys))], _READ_BACK)
-    return {record["x_fc_line_key"]: record for record in found}
+def _read_by_key(client: OdooClient, keys: Sequence[str]) -> dict[str, list[Record]]:
+    """Order lines by key. More than one to a key is possible where the unique index is gone."""
+    found: dict[str, list[Record]] = {}
+    if keys:
+        domain = [("x_fc_line_key", "in", list(keys))]
+        for record in client.search_read("sale.order.line", domain, _READ_BACK):
+            found.setdefault(record["x_fc_line_key"], []).append(record)
+    return found
+
+
+def _missing(client: OdooClient, lines: Sequence[_Line]) -> list[_Line]:
+    standing = _read_by_key(client, [line["line_key"] for line in lines])
+    return [line for line in lines if line["line_key"] not in standing]
 
 
 def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
@@ -168,18 +176,25 @@ def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
     return refusals
 
 
-def _create(client: OdooClient, lines: Sequence[_Line], precision: Precision) -> dict[str, str]:
-    """Creates the lines; returns refusals by key. A batch that Odoo refuses is halved until the
-    bad line stands alone: creation is all-or-nothing, so nothing is created twice."""
+def _create(
+    client: OdooClient, lines: Sequence[_Line], precision: Precision, *, repeat: bool = True
+) -> dict[str, str]:
+    """Creates the lines; returns refusals by key. Whatever goes wrong, what stands in Odoo by now
+    is left out. A batch that Odoo refuses is halved until the bad line stands alone: creation is
+    all-or-nothing, so nothing is created twice. After a lost answer the rest is tried once more."""
+    if not lines:
+        return {}
     try:
         client.create("sale.order.line", [_values(line, precision) for line in lines])
     except OdooTransientError:
-        # The work may have been done: what stands is found by its key, the rest tried once more.
-        standing = _read_by_key(client, [line["line_key"] for line in lines])
-        left = [line for line in lines if line["line_key"] not in standing]
-        if left:
-            client.create("sale.order.line", [_values(line, precision) for line in left])
+        if not repeat:
+            raise
+        return _create(client, _missing(client, lines), precision, repeat=False)
     except OdooRefusedError as error:
+        # A key may be there already: Odoo goes on with a call whose answer we gave up on.
+        left = _missing(client, lines)
+        if len(left) < len(lines):
+            return _create(client, left, precision, repeat=repeat)
         if len(lines) == 1:
             return {lines[0]["line_key"]: str(error)}
         middle = len(lines) // 2
@@ -204,13 +219,21 @@ def _values(line: _Line, precision: Precision) -> _Line:
     }
 
 
-def _outcome(line: _Line, record: Record | None, refusals: dict[str, str]) -> _Line:
+def _outcome(line: _Line, records: Sequence[Record], refusals: dict[str, str]) -> _Line:
     row = {"line_key": line["line_key"], "odoo_order_id": line["odoo_order_id"], "reason": None}
-    if record is None:
+    if not records:
         reason = refusals.get(line["line_key"], "created, but not found when read back")
         return {**row, "state": "refused", "reason": reason, "odoo_line_id": None, "subtotal": None}
+    record, *others = records
     subtotal = _subtotal(record)
     row |= {"odoo_line_id": record["id"], "subtotal": subtotal}
+    if others:
+        ids = ", ".join(str(each["id"]) for each in records)
+        reason = (
+            f"Odoo has {len(records)} lines with this key ({ids}): run "
+            "`fusion-billing odoo bootstrap` for its unique index, then set one to 0"
+        )
+        return {**row, "state": "differs", "reason": reason}
     if subtotal == line["amount"] and record["order_id"] == line["odoo_order_id"]:
         return {**row, "state": "verified"}
     return {
@@ -226,7 +249,7 @@ def _subtotal(record: Record) -> Decimal:
     quantity, price, discount = (
         Decimal(str(record[name])) for name in ("qty_delivered", "price_unit", "discount")
     )
-    return (quantity * price * (1 - discount / 100)).quantize(CENT, ROUND_HALF_UP)
+    return to_cents(quantity, price, 1 - discount / 100)
 
 
 def _record(engine: Engine, rows: Sequence[_Line]) -> None:

@@ -55,4 +55,5 @@ def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.is_file())
+    """Hidden files are a file manager's, or an upload that is still under way."""
+    return sorted(path for path in folder.glob("[!.]*") if path.is_file())

@@ -212,7 +212,9 @@ def _mirror_one(engine: Engine, client: OdooClient, model: Mirrored) -> MirrorCo
                         "deleted_at": None,
                     },
                     where=sa.not_(same),
-                )
+                ),
+                # Of an insert, SQLAlchemy forgets the count (-1) unless told to keep it.
+                execution_options={"preserve_rowcount": True},
             )
             changed += result.rowcount
         deleted = connection.execute(
@@ -227,7 +229,16 @@ def _mirror_one(engine: Engine, client: OdooClient, model: Mirrored) -> MirrorCo
 
 
 def _fields(client: OdooClient, model: Mirrored) -> list[str]:
-    known = client.fields_get(model.model)
+    try:
+        known = client.fields_get(model.model)
+    except OdooRefusedError as error:
+        if not model.model.startswith("x_fc_"):
+            raise
+        raise OdooRefusedError(
+            f"Odoo has no model {model.model} that this user may read ({error}). "
+            "Run `fusion-billing odoo bootstrap`.",
+            name=error.name,
+        ) from None
     missing = [name for name in model.fields if name not in known]
     if missing:
         raise OdooRefusedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 import odoorpc
@@ -44,6 +45,8 @@ def connect(url: str, db: str, user: str, api_key: str, *, timeout: float = 60) 
     OdooTransientError when nobody answers, OdooRefusedError when address, database, user or key
     are wrong: one line each, that names the variable and the next step.
     """
+    # odoorpc's DEBUG log holds every request, password included.
+    logging.getLogger("odoorpc").setLevel(logging.INFO)
     host, port, protocol = _address(url)
     try:
         with translated():
@@ -67,6 +70,10 @@ def _address(url: str) -> tuple[str, int, str]:
         port = parts.port
     except ValueError:
         port = -1
+    if parts.username or parts.password:
+        raise OdooRefusedError(
+            "ODOO_URL carries a user or a password: these belong into ODOO_USER and ODOO_API_KEY"
+        )
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == -1:
         raise OdooRefusedError(
             f"ODOO_URL {url}: is not an address such as https://odoo.example.com; mend it in .env"

@@ -1,7 +1,7 @@
-"""FUSION_ENV=dev works with an Odoo on this machine or with a neutralized copy, never with production.
+"""FUSION_ENV=dev works with an Odoo on this machine or a neutralized copy, never with production.
 
 `odoo-bin neutralize` (and Odoo.sh, for every staging build) sets `database.is_neutralized` when it
-switches off a copy's mail, payments and crons: Odoo's own mark of a database that is not production.
+switches off a copy's mail, payments and crons: Odoo's own mark that a database is not production.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def needs_neutralized(env: FusionEnv, url: str) -> bool:
 
 
 def is_neutralized(client: OdooClient) -> bool:
-    """Odoo's own mark. False too where the user may not read it: then nobody vouches for the copy."""
+    """Odoo's own mark. False too where the user may not read it: nobody vouches for the copy."""
     try:
         rows = client.search_read(
             "ir.config_parameter", [("key", "=", NEUTRALIZED)], ["value"], limit=1

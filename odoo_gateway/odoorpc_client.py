@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import logging
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +15,6 @@ import odoorpc.error
 
 from odoo_gateway.client import QUIET, Domain, OdooVersion, Record
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
-
-# odoorpc's DEBUG log holds every request, password included.
-logging.getLogger("odoorpc").setLevel(logging.INFO)
 
 TRANSIENT_HTTP = frozenset({408, 429, 500, 502, 503, 504})
 # Odoo repeats these itself five times; when they reach us the transaction was rolled back.
@@ -48,6 +45,15 @@ class OdooRpcClient:
 
     def __init__(self, odoo: odoorpc.ODOO) -> None:
         self._odoo = odoo
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may keep silent; may be set between calls."""
+        return float(self._odoo.config["timeout"])
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._odoo.config["timeout"] = seconds
 
     def version(self) -> OdooVersion:
         with translated():
@@ -123,6 +129,8 @@ def translated() -> Iterator[None]:
         kind = OdooTransientError if error.code in TRANSIENT_HTTP else OdooRefusedError
         raise kind(f"Odoo answered HTTP {error.code} {error.reason}") from None
     except URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise OdooRefusedError(f"Odoo's certificate is not valid: {error.reason}") from None
         raise OdooTransientError(f"Odoo cannot be reached: {error.reason}") from None
     except TimeoutError:
         raise OdooTransientError(

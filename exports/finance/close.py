@@ -36,8 +36,8 @@ class MonthClose:
 def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
     """What speaks against the close in the ledger itself: it outranks the mart that repeats it."""
     in_month = (
-        billed_line.c.period_start >= data.month,
-        billed_line.c.period_start < next_month(data.month),
+        billed_line.c.period_end - 1 >= data.month,
+        billed_line.c.period_end - 1 < next_month(data.month),
     )
     ledger = connection.execute(sa.select(billed_line).where(*in_month)).mappings().all()
     reasons = []

@@ -38,11 +38,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Mart:
-    """One mart of a month: `month_column` picks the rows, `order_by` is a total order in SQL."""
+    """One mart of a month: `day` (SQL) is the day that places a row in a month, `order_by` a total
+    order in SQL."""
 
     name: str
     sheet: str
-    month_column: str
+    day: str
     order_by: str
     columns: tuple[Column, ...]
     question: str  # what the sheet answers, in one sentence
@@ -75,9 +76,9 @@ _CURRENCY = Column("currency", "Currency", width=9)
 LINES = Mart(
     name="fct_billed_lines",
     sheet="Lines",
-    month_column="period_start",
+    day="period_end - 1",
     order_by='line_key collate "C"',
-    question="What was billed for usage: every ledger line whose period starts in the month.",
+    question="What was billed for usage: every ledger line whose period ends in the month.",
     printed="reason",
     columns=(
         Column("line_key", "Line key", width=52),
@@ -118,7 +119,7 @@ LINES = Mart(
 MARGIN = Mart(
     name="fct_margin_monthly",
     sheet="Margin",
-    month_column="month",
+    day="month",
     order_by='service_code collate "C", account_key collate "C" nulls last',
     question="What each account brought in and what its usage cost us.",
     columns=(
@@ -138,7 +139,7 @@ MARGIN = Mart(
 RECONCILIATION = Mart(
     name="fct_reconciliation",
     sheet="Reconciliation",
-    month_column="period_start",
+    day="coalesce(period_end - 1, period_start)",
     order_by=(
         "case status when 'difference' then 0 when 'not_compared' then 1 else 2 end,"
         ' reason collate "C" nulls last, reconciliation_key collate "C"'
@@ -171,7 +172,7 @@ RECONCILIATION = Mart(
 CONSERVATION = Mart(
     name="fct_usage_conservation",
     sheet="Conservation",
-    month_column="month",
+    day="month",
     order_by='service_code collate "C", metric_code collate "C", bucket collate "C"',
     question="Where every accepted counter went: the buckets of a metric add up to what came in.",
     columns=(

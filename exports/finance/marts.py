@@ -79,7 +79,7 @@ def _select(mart: Mart, month: dt.date) -> str:
     ).format(
         columns=sql.SQL(", ").join(typed(column.name, column.kind) for column in mart.columns),
         mart=sql.Identifier(mart.name),
-        at=sql.Identifier(mart.month_column),
+        at=sql.SQL(mart.day),
         start=sql.Literal(month),
         end=sql.Literal(next_month(month)),
         order=sql.SQL(mart.order_by),

@@ -94,7 +94,8 @@ def export_month(
 
 def open_months(engine: Engine) -> list[dt.date]:
     """First days of the months that have billed lines and are not closed, oldest first."""
-    month = sa.cast(sa.func.date_trunc("month", billed_line.c.period_start), sa.Date)
+    last_day = billed_line.c.period_end - 1
+    month = sa.cast(sa.func.date_trunc("month", last_day), sa.Date)
     with engine.connect() as connection:
         return list(
             connection.execute(

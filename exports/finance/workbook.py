@@ -105,7 +105,7 @@ def write_workbook(
         written = Sheets(*(write_sheet(sheets[r.mart.sheet], r, subtitle, f) for r in rows))
         _colour(sheets, written, data, f)
         notes = [
-            f"{state}. Usage of periods that start in {month}. All amounts in {company_currency}, "
+            f"{state}. Usage of periods that end in {month}. All amounts in {company_currency}, "
             "before tax.",
             f"Made by fusion-billing {code_version}.",
             f"{len(data.lines.rows):,} lines, SHA-256 {lines_sha256}",

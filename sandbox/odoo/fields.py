@@ -58,7 +58,7 @@ def empty(field: Field) -> Any:
         return []
     if field.type in ("float", "monetary"):
         return 0.0
-    return 0 if field.type == "integer" else False
+    return 0 if field.type in ("integer", "many2one_reference") else False
 
 
 def coerced(model: str, name: str, field: Field, value: Any, precision: int | None) -> Any:
@@ -70,7 +70,7 @@ def coerced(model: str, name: str, field: Field, value: Any, precision: int | No
             number = _number(value)
             digits = 2 if field.type == "monetary" else precision
             return number if digits is None else float(half_up(exact(number), digits))
-        case "integer" | "many2one":
+        case "integer" | "many2one" | "many2one_reference":
             return int(_number(value))
         case "boolean":
             return bool(value)

@@ -46,7 +46,7 @@ MODELS: dict[str, dict[str, Field]] = {
     "account.account": {
         "name": Field(label="Account Name", required=True),
         "code": Field(label="Code"),
-        "account_type": Field(label="Type"),
+        "account_type": Field("selection", "Type"),
         "active": ACTIVE,
     },
     "account.move": {
@@ -94,7 +94,7 @@ MODELS: dict[str, dict[str, Field]] = {
     "account.move.line": {
         "move_id": many2one("account.move", "Journal Entry", required=True),
         "sequence": Field("integer", "Sequence", default=10),
-        "name": Field("text", "Label"),
+        "name": Field(label="Label"),
         "display_type": selection(
             "Display Type",
             "product",

@@ -114,8 +114,8 @@ MODELS: dict[str, dict[str, Field]] = {
         "vat": Field(label="Tax ID"),
         "ref": Field(label="Reference"),
         "comment": Field("html", "Notes"),
-        "lang": Field(label="Language", default="en_US"),
-        "tz": Field(label="Timezone"),
+        "lang": Field("selection", "Language", default="en_US"),
+        "tz": Field("selection", "Timezone"),
         "website": Field(label="Website Link"),
         "type": selection(
             "Address Type", "contact", "invoice", "delivery", "other", default="contact"
@@ -154,7 +154,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "active": ACTIVE,
         "partner_id": many2one("res.partner", "Partner"),
         "company_id": many2one("res.company", "Company", default=1),
-        "tz": Field(label="Timezone"),
+        "tz": Field("selection", "Timezone"),
         "group_ids": many2many("res.groups", "Groups"),
     },
     "res.groups": {"name": Field(label="Name", required=True)},

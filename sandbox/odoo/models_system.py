@@ -30,7 +30,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "model_id": many2one("ir.model", "Model", required=True),
         "field_description": Field(label="Field Label"),
         "help": Field("text", "Field Help"),
-        "ttype": Field(label="Field Type", required=True),
+        "ttype": Field("selection", "Field Type", required=True),
         "relation": Field(label="Related Model Name"),
         "relation_field": Field(label="Relation Field"),
         "selection_ids": Field(
@@ -68,7 +68,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "name": Field(label="External Identifier", required=True),
         "module": Field(label="Module"),
         "model": Field(label="Model Name", required=True),
-        "res_id": Field("integer", "Record ID"),
+        "res_id": Field("many2one_reference", "Record ID"),
         "noupdate": Field("boolean", "Non Updatable"),
     },
     "ir.ui.view": {

@@ -175,9 +175,10 @@ def _invoicing(env: Environment, row: Row) -> Row:
     counted = "qty_delivered" if delivered else "product_uom_qty"
     left = exact(row.get(counted, 0.0)) - invoiced
     result["qty_to_invoice"] = float(left)
-    result["untaxed_amount_to_invoice"] = float(
-        half_up(order_base(row, counted).amount, 2) - untaxed
-    )
+    # Odoo subtracts doubles and rounds then, so what is left of half a cent is 0.00 or -0.01.
+    price = row["price_unit"] * (1 - row.get("discount", 0.0) / 100)
+    open_amount = price * row.get(counted, 0.0) - float(untaxed)
+    result["untaxed_amount_to_invoice"] = float(half_up(exact(open_amount), 2))
     if left:
         result["invoice_status"] = "to invoice"
     elif not delivered and row.get("qty_delivered", 0.0) > row["product_uom_qty"] >= 0:

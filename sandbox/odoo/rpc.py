@@ -83,7 +83,8 @@ def call(
         raise AccessError(f"Private methods (such as '{model}.{name}') cannot be called remotely.")
     if name in ORM:
         operation, function = ORM[name]
-        manual.check_access(env, model, operation)
+        if operation:
+            manual.check_access(env, model, operation)
     elif name in env.behaviour(model).methods:
         operation, function = "write", env.behaviour(model).methods[name]
         args = [_ids(args[0] if args else []), *args[1:]]
@@ -198,7 +199,7 @@ def _check_object_reference(
     raise Fault(f"External ID not found in the system: {module}.{name}")
 
 
-# The operation whose access right a method needs, and the method.
+# The operation whose access right a method needs (fields_get: none), and the method.
 ORM: dict[str, tuple[str, Callable[..., Any]]] = {
     "search": ("read", _search),
     "search_count": ("read", _search_count),
@@ -207,7 +208,7 @@ ORM: dict[str, tuple[str, Callable[..., Any]]] = {
     "create": ("create", _create),
     "write": ("write", _write),
     "unlink": ("unlink", _unlink),
-    "fields_get": ("read", _fields_get),
+    "fields_get": ("", _fields_get),
     "context_get": ("read", _context_get),
     "check_object_reference": ("read", _check_object_reference),
 }

@@ -12,6 +12,9 @@ from sandbox.odoo.environment import Environment
 from sandbox.odoo.errors import Fault
 from sandbox.odoo.rpc import VERSION, Account, dispatch
 
+# A bug of the double must reach the client as an error, not as a lost connection.
+BUGS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 class Server(ThreadingHTTPServer):
     """One call at a time, whatever the number of connections: calls are serializable."""
@@ -54,8 +57,7 @@ class Handler(BaseHTTPRequestHandler):
                 answer["result"] = result
         except Fault as fault:
             answer["error"] = _error(fault.name, str(fault), "")
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            # A bug of the double must reach the client as an error, not as a lost connection.
+        except BUGS as error:
             name = f"builtins.{type(error).__name__}"
             answer["error"] = _error(name, str(error), traceback.format_exc())
         self._answer(200, answer)
@@ -76,11 +78,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+        except ConnectionError:
+            # The client lost patience; as with Odoo, the work is done all the same.
+            self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the demo's own table says what happened."""

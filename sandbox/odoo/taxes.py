@@ -29,7 +29,7 @@ MODELS: dict[str, dict[str, Field]] = {
         ),
         "amount": Field("float", "Amount"),
         "price_include": Field("boolean", "Included in Price"),
-        "description": Field(label="Description"),
+        "description": Field("html", "Description"),
         "invoice_label": Field(label="Label on Invoices"),
         "sequence": Field("integer", "Sequence", default=1),
         "active": ACTIVE,

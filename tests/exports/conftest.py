@@ -1,57 +1,23 @@
-"""A database for each test: the ledger is append-only, so no test can clear another's lines."""
+"""Fixtures of the exports: an empty ledger on PostgreSQL, and a double of Odoo over HTTP."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
-from marts import Marts
-from sqlalchemy.engine import Engine, make_url
+from marts import Marts, start_afresh
+from pushing import OdooWorld, WatchedClient, bootstrapped_double, log_in
+from sqlalchemy.engine import Engine
 
-from warehouse.engine import make_engine
+from odoo_gateway.odoorpc_client import OdooRpcClient
 from warehouse.settings import Settings
 
-_numbers = itertools.count(1)
-
-
-@contextlib.contextmanager
-def copied(template_url: str) -> Iterator[str]:
-    """The URL of a copy of a database that nobody is connected to; dropped afterwards."""
-    template = make_url(template_url)
-    name = f"{template.database}_{next(_numbers)}"
-    server = template.set(database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'create database "{name}" template "{template.database}"')
-    try:
-        yield template.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(f'drop database if exists "{name}" with (force)')
-
-
-@pytest.fixture(scope="module")
-def template(database_url: str) -> str:
-    """A migrated database with empty marts."""
-    engine = make_engine(database_url)
-    Marts(engine).create()
-    engine.dispose()
-    return database_url
-
 
 @pytest.fixture
-def new_url(template: str) -> Iterator[str]:
-    with copied(template) as url:
-        yield url
-
-
-@pytest.fixture
-def fresh(new_url: str) -> Iterator[Engine]:
-    engine = make_engine(new_url)
-    yield engine
-    engine.dispose()
+def fresh(engine: Engine) -> Engine:
+    """This module's database with an empty ledger and empty marts."""
+    start_afresh(engine)
+    return engine
 
 
 @pytest.fixture
@@ -59,7 +25,7 @@ def marts(fresh: Engine) -> Marts:
     return Marts(fresh)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings_with() -> Callable[..., Settings]:
     """Settings of this test alone, whatever the machine's .env says."""
 
@@ -72,3 +38,24 @@ def settings_with() -> Callable[..., Settings]:
 @pytest.fixture
 def settings(settings_with: Callable[..., Settings]) -> Settings:
     return settings_with()
+
+
+@pytest.fixture(scope="session")
+def odoo_url() -> Iterator[str]:
+    with bootstrapped_double() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def odoo(odoo_url: str) -> OdooRpcClient:
+    return log_in(odoo_url)
+
+
+@pytest.fixture(scope="session")
+def world(odoo: OdooRpcClient) -> OdooWorld:
+    return OdooWorld.make(odoo)
+
+
+@pytest.fixture
+def client(odoo: OdooRpcClient) -> WatchedClient:
+    return WatchedClient(odoo)

@@ -1,4 +1,4 @@
--- The invoice an order line stands on: the newest that is not cancelled, and the tax of all of them.
+-- The invoice an order line stands on, the newest that is not cancelled, and the tax of them all.
 
 with
 

@@ -19,7 +19,7 @@ final as (
     inner join runs
         on
             {{ day_start('periods.period_end') }} <= runs.ended_by
-            and (runs.service_code is null or runs.service_code = periods.service_code)
+            and (runs.service_code is null or periods.service_code = runs.service_code)
     group by 1, 2
 )
 

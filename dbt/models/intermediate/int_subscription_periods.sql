@@ -30,7 +30,9 @@ anchored as (
         horizon.last_day,
         case
             when subscriptions.billing_time = 'anniversary' then subscriptions.start_date
-            when subscriptions.billing_period_unit = 'month' and subscriptions.billing_period_value = 3
+            when
+                subscriptions.billing_period_unit = 'month'
+                and subscriptions.billing_period_value = 3
                 then date_trunc('quarter', subscriptions.start_date)::date
             else date_trunc(subscriptions.billing_period_unit, subscriptions.start_date)::date
         end as anchor,
@@ -55,8 +57,8 @@ stepped as (
         (anchored.anchor + steps.step_number * anchored.step)::date as nominal_start,
         (anchored.anchor + (steps.step_number + 1) * anchored.step)::date as nominal_end
     from anchored
-    cross join lateral
-        generate_series(0, (anchored.last_day - anchored.anchor) / anchored.shortest_days)
+    cross join
+        lateral generate_series(0, (anchored.last_day - anchored.anchor) / anchored.shortest_days)
             as steps (step_number)
 ),
 

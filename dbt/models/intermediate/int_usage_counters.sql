@@ -90,10 +90,11 @@ quantified as (
             when aggregation = 'unique' then case when member is not null then 1 end
             -- A meter starts at 0, and starts again at 0 where a reading falls.
             when kind = 'cumulative' and aggregation in ('sum', 'count')
-                then case
-                    when reading >= previous_reading then reading - previous_reading
-                    else reading
-                end
+                then
+                    case
+                        when reading >= previous_reading then reading - previous_reading
+                        else reading
+                    end
             else reading
         end as quantity
     from followed

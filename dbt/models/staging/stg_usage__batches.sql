@@ -7,7 +7,7 @@ source as (
 final as (
     select
         batch_id,
-        -- 64 bits of which two centuries of busy servers use 63: bigint has min, max and statistics.
+        -- 64 bits, of which two centuries of busy servers use 63: bigint has min, max, statistics.
         xid::text::bigint as xid,
         service_code,
         counters,

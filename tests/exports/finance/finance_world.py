@@ -87,7 +87,7 @@ def line(
 def lines_of(month: dt.date) -> list[dict[str, object]]:
     """Six lines: nexacloud 2.59 + 0.60, nexadesk 39.60 + 1.20, nexamaps 5.40 − 0.80 = 48.59."""
     cloud, desk, maps = "nexacloud:a", "nexadesk:b", "nexamaps:c"
-    mid = month.replace(day=17)
+    mid = (month - dt.timedelta(days=1)).replace(day=17)  # ends on the 16th of the month
     maps_used, maps_billed = "12345.678901234567", "2345.678901234567"
     return [
         line(maps, "maps_growth/map_loads", mid, maps_used, "10000", maps_billed, "0.0023",

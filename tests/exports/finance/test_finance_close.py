@@ -130,7 +130,7 @@ def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: P
     world.fill(month)
     world.bill(lines_of(month))
     world.run(
-        "update ops.odoo_push set state = 'refused' where line_key like '%map_loads:2026-06%'"
+        "update ops.odoo_push set state = 'refused' where line_key like '%map_loads:2026-05-17%'"
     )
     assert [reason.split(",")[0] for reason in reasons(world, month, tmp_path)] == [
         "1 lines are not verified in Odoo"

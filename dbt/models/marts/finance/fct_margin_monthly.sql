@@ -1,5 +1,5 @@
--- First version. Usage: what is rated, in the month its period began, so that a month's revenue
--- stands against the cost of the same month's usage. Base fees: in the month of their invoice.
+-- First version. Usage: what is rated, in the month that holds its period's last day, so that every
+-- month is complete a grace after it ended. Base fees: in the month of their invoice.
 -- A cost that no single account caused has no account_key.
 
 with
@@ -22,11 +22,11 @@ rates as (
 
 revenue as (
     select
-        date_trunc('month', period_start)::date as month,
+        date_trunc('month', period_end - 1)::date as month,
         service_code,
         account_key,
         currency,
-        period_start as rate_day,
+        period_end - 1 as rate_day,
         amount as usage_revenue,
         0 as base_revenue
     from rated
@@ -78,8 +78,15 @@ summed as (
         month,
         service_code,
         account_key,
-        {{ round_money('sum(usage_revenue)', company_currency()) }} as usage_revenue,
-        {{ round_money('sum(base_revenue)', company_currency()) }} as base_revenue,
+        -- Revenue without a rate must not drop out of the sum: null, which the equations refuse.
+        case
+            when count(usage_revenue) = count(*)
+                then {{ round_money('sum(usage_revenue)', company_currency()) }}
+        end as usage_revenue,
+        case
+            when count(base_revenue) = count(*)
+                then {{ round_money('sum(base_revenue)', company_currency()) }}
+        end as base_revenue,
         {{ round_money('sum(cogs)', company_currency()) }} as cogs
     from unioned
     group by 1, 2, 3

@@ -88,6 +88,8 @@ platform as (
         coalesce(billed.amount, 0) as amount,
         coalesce(billed.amount_in_time, 0) as amount_in_time,
         coalesce(billed.has_late_usage, false) as has_late_usage,
+        billed.service_code as billed_service_code,
+        billed.account_key as billed_account_key,
         billed.subscription_key is not null as is_billed
     from billed
     full join rated_periods
@@ -115,8 +117,6 @@ joined as (
         coalesce(platform.subscription_key, app_charges.subscription_key) as subscription_key,
         coalesce(platform.charge_key, app_charges.charge_key) as charge_key,
         app_charges.metric_code as app_metric_code,
-        app_charges.account_key as app_account_key,
-        app_charges.service_code as app_service_code,
         coalesce(platform.period_start, app_charges.period_start) as period_start,
         platform.period_end,
         coalesce(platform.currency, app_charges.currency) as currency,
@@ -129,7 +129,10 @@ joined as (
         platform.amount as platform_amount,
         platform.amount_in_time,
         platform.has_late_usage,
-        platform.is_billed
+        platform.is_billed,
+        -- Of a subscription whose order is gone, the ledger and the app still know whose it was.
+        coalesce(platform.billed_service_code, app_charges.service_code) as known_service_code,
+        coalesce(platform.billed_account_key, app_charges.account_key) as known_account_key
     from platform
     full join app_charges
         on
@@ -141,8 +144,8 @@ joined as (
 described as (
     select
         joined.*,
-        coalesce(subscriptions.service_code, joined.app_service_code) as service_code,
-        coalesce(subscriptions.account_key, joined.app_account_key) as account_key,
+        coalesce(subscriptions.service_code, joined.known_service_code) as service_code,
+        coalesce(subscriptions.account_key, joined.known_account_key) as account_key,
         coalesce(charges.metric_code, joined.app_metric_code) as metric_code,
         odoo.quantity as odoo_quantity,
         odoo.amount as odoo_amount,
@@ -171,10 +174,11 @@ described as (
             joined.subscription_key = open_periods.subscription_key
             and joined.period_start = open_periods.period_start
     left join accounts
-        on coalesce(subscriptions.account_key, joined.app_account_key) = accounts.account_key
+        on coalesce(subscriptions.account_key, joined.known_account_key) = accounts.account_key
     left join imported_months
         on
-            coalesce(subscriptions.service_code, joined.app_service_code) = imported_months.service_code
+            coalesce(subscriptions.service_code, joined.known_service_code)
+            = imported_months.service_code
             and date_trunc('month', joined.period_start)::date = imported_months.month
 ),
 
@@ -229,8 +233,10 @@ final as (
         odoo_amount,
         app_tax,
         odoo_tax,
-        case when is_imported then coalesce(app_amount, 0) - coalesce(platform_amount, 0) end
-            as app_delta,
+        case
+            when is_imported and not is_open
+                then coalesce(app_amount, 0) - coalesce(platform_amount, 0)
+        end as app_delta,
         case when is_billed then coalesce(odoo_amount, 0) - platform_amount end as odoo_delta,
         case
             when reason is not null then 'difference'
@@ -240,7 +246,8 @@ final as (
         reason,
         case reason
             when 'missing_in_odoo' then coalesce(push_reason, 'not pushed yet')
-            when 'manual_change' then 'Odoo has ' || odoo_amount || ', the ledger ' || platform_amount
+            when 'manual_change'
+                then 'Odoo has ' || odoo_amount || ', the ledger ' || platform_amount
             when 'currency' then 'the app billed in ' || app_currency
             when 'duplicate' then 'billed on ' || app_invoices || ' invoices of the app'
             when 'tax' then 'the app taxed ' || app_tax || ', Odoo ' || odoo_tax

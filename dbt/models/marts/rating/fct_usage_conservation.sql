@@ -44,7 +44,9 @@ landed as (
         count(*) as raw_counters,
         sum(
             case
-                when metrics.aggregation is null or metrics.aggregation in ('max', 'last', 'unique') then 1
+                when
+                    metrics.aggregation is null
+                    or metrics.aggregation in ('max', 'last', 'unique') then 1
                 when raw_counters.kind = 'cumulative' then 0
                 when raw_counters.kind = 'delta' then raw_counters.value
                 when metrics.aggregation = 'count' then 1

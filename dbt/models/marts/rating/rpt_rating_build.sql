@@ -1,5 +1,7 @@
 -- The billing run's latch. dbt skips this model when a test of anything before it fails, so a row
 -- with the snapshot's own build says: rated from one snapshot, tested, conserved.
+-- A test holds this model back only where all it reads comes before it, hence the rest by name:
+-- depends_on: {{ ref('fct_usage_daily') }}, {{ ref('dim_metric') }}, {{ ref('dim_account') }}
 
 with
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from odoo_world import World
 
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.odoorpc_client import OdooRpcClient
-
-from .conftest import World
 
 pytestmark = pytest.mark.odoo_real
 LINE = "sale.order.line"
@@ -163,6 +164,25 @@ def test_the_precisions_have_names(odoo: OdooRpcClient) -> None:
     rows = odoo.search_read("decimal.precision", [], ["name", "digits"])
     digits = {row["name"]: row["digits"] for row in rows}
     assert (digits["Product Unit"], digits["Product Price"]) == (2, 2)
+
+
+@pytest.fixture
+def finer_units(odoo: OdooRpcClient) -> Iterator[None]:
+    """Six digits of quantity for the time of a test."""
+    (usage,) = odoo.search_read("decimal.precision", [("name", "=", "Product Unit")], ["digits"])
+    odoo.write("decimal.precision", [usage["id"]], {"digits": 6})
+    yield
+    odoo.write("decimal.precision", [usage["id"]], {"digits": usage["digits"]})
+
+
+@pytest.mark.usefixtures("finer_units")
+def test_a_raised_precision_keeps_small_quantities(world: World) -> None:
+    """0.004321 × 1000 = 4.321 → 4.32, through to the invoice."""
+    order = world.order()
+    line = world.delivered(order, 1000.0, 0.004321)
+    assert world.read(LINE, line, "qty_delivered")["qty_delivered"] == 0.004321
+    world.invoice(order)
+    assert world.moves(order, "amount_untaxed")[0]["amount_untaxed"] == 4.32
 
 
 def test_writing_the_product_again_resets_the_name(odoo: OdooRpcClient, world: World) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from odoo_world import World
 
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.recurring import invoice_due
-
-from .conftest import World
 
 pytestmark = pytest.mark.odoo_real
 

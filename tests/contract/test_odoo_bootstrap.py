@@ -6,13 +6,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from odoo_world import Server, World
 
 from odoo_gateway import schema
 from odoo_gateway.bootstrap import NOT_COPIED, bootstrap, plan
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.odoorpc_client import OdooRpcClient
-
-from .conftest import Server, World
 
 pytestmark = pytest.mark.odoo_real
 LINE = "sale.order.line"
@@ -206,7 +205,10 @@ def test_a_model_without_rights_is_closed(odoo: OdooRpcClient) -> None:
         odoo.search_read(name, [], ["x_name"])
     assert caught.value.name == "odoo.exceptions.AccessError"
     assert "No group currently allows this operation." in str(caught.value)
+    assert odoo.fields_get(name)["x_name"]["type"] == "char"
     odoo.call("ir.model", "unlink", [model])
+    with pytest.raises(OdooRefusedError, match="doesn't exist"):
+        odoo.fields_get(name)
 
 
 def test_a_view_must_name_fields_that_exist(odoo: OdooRpcClient) -> None:

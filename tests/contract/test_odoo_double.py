@@ -10,14 +10,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from odoo_world import World
 
 from odoo_gateway.bootstrap import bootstrap, plan
 from odoo_gateway.connect import connect
-from odoo_gateway.errors import OdooRefusedError
+from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import REPOSITORY, DoubleError, running_double
-
-from .conftest import World
+from sandbox.odoo.recurring import next_date
 
 LINE = "sale.order.line"
 
@@ -62,6 +62,22 @@ def test_a_killed_double_keeps_what_it_answered(tmp_path: Path) -> None:
     with running_double(state) as url:
         rows = _client(url).search_read("res.partner", [("id", "in", ids)], ["name"])
         assert [row["name"] for row in rows] == [f"P{n}" for n in range(50)]
+
+
+def test_a_client_that_does_not_wait_does_not_undo(tmp_path: Path) -> None:
+    """As measured on Odoo: after a time-out the lines are there."""
+    with running_double(tmp_path / "odoo.db") as url:
+        impatient, patient = _client(url), _client(url)
+        world = World(patient)
+        values = {"order_id": world.order(), "product_id": world.usage}
+        impatient.timeout = 0.001
+        with pytest.raises(OdooTransientError):
+            impatient.create(LINE, [values] * 2000)
+        deadline = time.monotonic() + 20
+        found = 0
+        while not found and time.monotonic() < deadline:
+            found = len(patient.search_read(LINE, [("order_id", "=", values["order_id"])], ["id"]))
+        assert found == 2000
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
@@ -123,6 +139,31 @@ def test_an_undone_create_leaves_no_half_made_model(tmp_path: Path) -> None:
             client.fields_get("x_half")
         client.create("ir.model", [{**values, "field_id": [(0, 0, field)]}])
         assert "x_name" in client.fields_get("x_half")
+
+
+@pytest.mark.parametrize(
+    ("start", "current", "value", "unit", "expected"),
+    [
+        ("2026-01-15", "2026-01-15", 1, "month", "2026-02-15"),
+        ("2026-01-31", "2026-01-31", 1, "month", "2026-02-28"),
+        ("2026-01-31", "2026-02-28", 1, "month", "2026-03-31"),
+        ("2026-01-30", "2026-02-28", 1, "month", "2026-03-30"),
+        ("2026-01-31", "2026-04-30", 1, "month", "2026-05-31"),
+        ("2026-01-10", "2026-02-01", 1, "month", "2026-03-01"),
+        ("2026-12-01", "2026-12-01", 1, "month", "2027-01-01"),
+        ("2024-02-29", "2024-02-29", 1, "year", "2025-02-28"),
+        ("2024-02-29", "2027-02-28", 1, "year", "2028-02-29"),
+        ("2026-08-31", "2026-08-31", 3, "month", "2026-11-30"),
+        ("2026-01-01", "2026-01-29", 2, "week", "2026-02-12"),
+        (False, "2026-01-31", 1, "month", "2026-02-28"),
+    ],
+)
+def test_the_next_invoice_date(
+    start: str | bool, current: str, value: int, unit: str, expected: str
+) -> None:
+    order = {"start_date": start, "next_invoice_date": current}
+    plan = {"billing_period_value": value, "billing_period_unit": unit}
+    assert next_date(order, plan).isoformat() == expected
 
 
 def test_it_is_fast_enough_for_a_demo(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from odoo_world import World
 
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.odoorpc_client import OdooRpcClient
-
-from .conftest import World
 
 pytestmark = pytest.mark.odoo_real
 LINE, MOVE, MOVE_LINE = "sale.order.line", "account.move", "account.move.line"
@@ -222,6 +221,21 @@ def test_posting_numbers_and_dates(odoo: OdooRpcClient, world: World) -> None:
     assert caught.value.name == "odoo.exceptions.UserError"
 
 
+@pytest.mark.parametrize(("price", "quantity", "left"), [(0.7, 2.35, 0.0), (128.35, 4903.9, -0.01)])
+def test_half_a_cent_may_stay_open_after_posting(
+    world: World, price: float, quantity: float, left: float
+) -> None:
+    """1.645 was invoiced as 1.65, 629415.565 as .57. Odoo subtracts in doubles: 0.00 or −0.01 is
+    left of it, with no quantity to invoice."""
+    order = world.order()
+    line = world.delivered(order, price, quantity)
+    world.invoice(order)
+    world.post(world.moves(order)[0]["id"])
+    row = world.read(LINE, line, "untaxed_amount_to_invoice", "qty_to_invoice", "invoice_status")
+    assert (row["untaxed_amount_to_invoice"], row["qty_to_invoice"]) == (left, 0.0)
+    assert row["invoice_status"] == "invoiced"
+
+
 def test_posting_writes_todays_date_where_none_is(world: World) -> None:
     order = world.order()
     world.delivered(order, 1.0, 1)
@@ -238,8 +252,8 @@ def test_paying(odoo: OdooRpcClient, world: World) -> None:
     world.invoice(order)
     (move,) = world.moves(order)
     world.post(move["id"])
-    context = {"active_model": MOVE, "active_ids": [move["id"]]}
-    (register,) = odoo.create("account.payment.register", [{}], context=context)
+    action = odoo.call(MOVE, "action_register_payment", [move["id"]])
+    (register,) = odoo.create("account.payment.register", [{}], context=action["context"])
     odoo.call("account.payment.register", "action_create_payments", [register])
     row = world.read(MOVE, move["id"], "payment_state", "amount_residual", "amount_total")
     assert (row["payment_state"], row["amount_residual"], row["amount_total"]) == (

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from odoo_world import World
 
 from ingest.odoo_mirror import BILLING, MASTER, Mirrored
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.registry import PARTS
 
-from .conftest import World
-
 pytestmark = pytest.mark.odoo_real
 MODELS = {name: fields for part in PARTS for name, fields in part.MODELS.items()}
 # Odoo's own wizard keeps lines where the double keeps invoices.
 ONLY_HERE = {("account.payment.register", "move_ids")}
-# A one2many whose records the double knows by another way.
-AS_MANY2MANY = {("ir.ui.view", "mode")}
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

@@ -6,12 +6,11 @@ import time
 import uuid
 
 import pytest
+from odoo_world import Server, World
 
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.odoorpc_client import OdooRpcClient
-
-from .conftest import Server, World
 
 pytestmark = pytest.mark.odoo_real
 USER_ERROR = "odoo.exceptions.UserError"

@@ -1,0 +1,69 @@
+"""Every singular test of dbt/tests fails where what it guards is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from dbt_process import run_dbt
+
+from warehouse.dbt_project import DBT_PROJECT
+
+# What no run of the platform can write: each line breaks what the tests beside it guard.
+BROKEN = """
+    -- assert_every_counter_names_a_batch
+    insert into raw.usage_counter (
+        service_code, external_subscription_id, transaction_id, batch_id, code, kind,
+        window_start, window_end, value, payload_hash
+    ) values (
+        'nexadesk', 's1', 't1', 999, 'messages', 'delta',
+        '2026-09-03T14:00Z', '2026-09-03T15:00Z', 10, '\\x00'
+    );
+
+    -- assert_no_batch_is_from_another_server: written by a transaction that has yet to begin
+    insert into raw.ingest_batch (xid, counters) values ('4611686018427387904', 0);
+
+    -- assert_every_taken_counter_is_judged_once, assert_rated_counters_lie_in_one_period,
+    -- assert_daily_usage_and_what_is_set_aside_are_all_counters
+    insert into intermediate.int_usage_counters (
+        service_code, external_subscription_id, transaction_id, subscription_key, metric_code,
+        local_day, period_start, verdict, verdict_reason
+    ) values (
+        'nexadesk', 's1', 'never sent', 'nexadesk:s1', 'messages',
+        '2026-09-03', '2026-09-01', 'rated', 'rated'
+    );
+
+    -- assert_rated_usage_is_the_sum_of_its_days
+    insert into marts.dim_metric (metric_code, aggregation) values ('messages', 'sum');
+    insert into marts.fct_rated_lines (
+        line_key, subscription_key, metric_code, period_start, period_end, quantity_used
+    ) values ('k', 'nexadesk:s1', 'messages', '2026-09-01', '2026-10-01', 10);
+
+    -- assert_charges_have_a_model_that_is_rated
+    insert into intermediate.int_charges_priced (charge_key, charge_model)
+    values ('desk_team/messages', 'graduated');
+
+    -- assert_adjustments_are_numbered_without_gap, assert_nobody_is_credited_more_than_billed,
+    -- assert_reconciliation_holds_the_whole_ledger
+    insert into marts.fct_billed_lines (
+        line_key, rated_line_key, adjustment_no, subscription_key, currency, amount, quantity_billed
+    ) values ('k~2', 'k', 2, 'nexadesk:s1', 'CAD', -5, -10);
+
+    -- assert_margin_holds_all_cost
+    insert into marts.fct_cogs_daily (cost_key, day, service_code, amount_company)
+    values ('c', '2026-09-03', 'nexadesk', 5);
+"""
+
+
+def test_every_invariant_notices_when_it_is_broken(database_url: str, tmp_path: Path) -> None:
+    built = run_dbt(database_url, tmp_path, "run")
+    assert built.exit_status == 0, built.output
+    with psycopg.connect(database_url) as connection:
+        connection.execute(BROKEN)
+    checked = run_dbt(database_url, tmp_path, "test", "--select", "test_type:singular")
+    outcome = {
+        result["unique_id"].split(".")[2]: (result["status"], result["message"])
+        for result in checked.results
+    }
+    assert set(outcome) == {path.stem for path in (DBT_PROJECT / "tests").glob("*.sql")}
+    assert {name: said for name, said in outcome.items() if said[0] != "fail"} == {}

@@ -1,0 +1,312 @@
+"""The push against the double of Odoo: made once, read back, never changed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+from pushing import Call, OdooWorld, WatchedClient, bill_lines, due, pushed
+from sqlalchemy.engine import Engine
+
+from exports import usage_lines
+from exports.usage_lines import PushBusyError, push
+from warehouse.locks import session_lock
+
+D = Decimal
+
+
+def counts(result: usage_lines.PushResult) -> tuple[int, int, int, int, int, int]:
+    return (
+        result.pending,
+        result.found,
+        result.created,
+        result.verified,
+        result.differs,
+        result.refused,
+    )
+
+
+def test_a_line_is_created_and_verified(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    result = push(fresh, client, database="here")
+    assert counts(result) == (1, 0, 1, 1, 0, 0)
+
+    (standing,) = world.lines(order)
+    assert standing == {
+        "id": standing["id"],
+        "order_id": order,
+        "product_id": world.product,
+        "name": "Compute, Sep 2025: 30 hours used, 30 × $0.12",
+        "product_uom_qty": 0.0,
+        "qty_delivered": 30.0,
+        "price_unit": 0.12,
+        "x_fc_line_key": line["line_key"],
+        "x_fc_period_start": "2025-09-01",
+        "x_fc_period_end": "2025-10-01",
+    }
+    recorded = pushed(fresh)[line["line_key"]]
+    assert (recorded["state"], recorded["subtotal"]) == ("verified", D("3.60"))
+    assert (recorded["odoo_order_id"], recorded["odoo_line_id"]) == (order, standing["id"])
+
+
+def test_odoo_invoices_what_the_ledger_says(fresh: Engine, world: OdooWorld) -> None:
+    """3.60 + 2.59 − 1.30: the tiny price and the credit go as one unit each."""
+    order = world.order()
+    bill_lines(
+        fresh,
+        world,
+        due(order, "30", "0.12"),
+        due(order, "30.5", "0.085"),
+        due(order, "-15.3", "0.085", reason="correction"),
+    )
+    push(fresh, world.client, database="here")
+    wizard = {"sale_order_ids": [(6, 0, [order])], "advance_payment_method": "delivered"}
+    ids = world.client.create("sale.advance.payment.inv", [wizard])
+    world.client.call("sale.advance.payment.inv", "create_invoices", ids)
+    (found,) = world.client.search_read("sale.order", [("id", "=", order)], ["invoice_ids"])
+    (move,) = world.client.search_read(
+        "account.move", [("id", "in", found["invoice_ids"])], ["amount_untaxed"]
+    )
+    assert D(str(move["amount_untaxed"])) == D("4.89")
+
+
+def test_a_second_push_changes_nothing(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    bill_lines(fresh, world, *(due(order) for _ in range(5)))
+    push(fresh, client, database="here")
+    before, recorded = world.lines(order), pushed(fresh)
+    client.calls.clear()
+    assert counts(push(fresh, client, database="here")) == (0, 0, 0, 0, 0, 0)
+    assert client.calls == []
+    assert (world.lines(order), pushed(fresh)) == (before, recorded)
+
+
+def test_lines_that_stand_are_found_by_key_when_our_record_is_lost(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    bill_lines(fresh, world, *(due(order) for _ in range(5)))
+    push(fresh, client, database="here")
+    with fresh.begin() as connection:
+        connection.execute(sa.text("delete from ops.odoo_push"))
+    client.calls.clear()
+    assert counts(push(fresh, client, database="here")) == (5, 5, 0, 5, 0, 0)
+    assert client.changes() == []
+    assert len(world.lines(order)) == 5
+
+
+def test_batches_are_bounded_and_whole(
+    fresh: Engine, world: OdooWorld, client: WatchedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_lines, "KEYS_PER_READ", 10)
+    monkeypatch.setattr(usage_lines, "LINES_PER_CREATE", 4)
+    orders = world.orders(3)
+    bill_lines(fresh, world, *(due(orders[number % 3]) for number in range(23)))
+    assert push(fresh, client, database="here").verified == 23
+    assert [call.rows for call in client.changes()] == [4, 4, 2, 4, 4, 2, 3]
+    assert len(world.lines(*orders)) == 23
+
+
+def test_a_dry_run_touches_neither_side(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    bill_lines(fresh, world, due(order))
+    result = push(fresh, client, database="here", dry_run=True)
+    assert counts(result) == (1, 0, 0, 0, 0, 0)
+    assert (client.changes(), world.lines(order), pushed(fresh)) == ([], [], {})
+
+
+def test_a_tiny_price_goes_as_one_unit_until_odoo_can_hold_it(
+    fresh: Engine, world: OdooWorld
+) -> None:
+    """240 × 0.0023 = 0.552 → 0.55. Two digits would make the price 0.00."""
+    order = world.order()
+    bill_lines(fresh, world, due(order, "240", "0.0023"))
+    push(fresh, world.client, database="here")
+    (line,) = world.lines(order)
+    assert (line["qty_delivered"], line["price_unit"]) == (1.0, 0.55)
+    assert line["name"].endswith("240 × $0.0023")
+
+    digits = world.client.search_read("decimal.precision", [("name", "=", "Product Price")], ["id"])
+    world.client.write("decimal.precision", [digits[0]["id"]], {"digits": 4})
+    try:
+        bill_lines(fresh, world, due(order, "240", "0.0023"))
+        push(fresh, world.client, database="here")
+    finally:
+        world.client.write("decimal.precision", [digits[0]["id"]], {"digits": 2})
+    line = world.lines(order)[-1]
+    assert (line["qty_delivered"], line["price_unit"]) == (240.0, 0.0023)
+
+
+def test_a_line_that_was_edited_by_hand_is_told_and_left(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    push(fresh, client, database="here")
+    (standing,) = world.lines(order)
+    world.client.write("sale.order.line", [standing["id"]], {"qty_delivered": 31.0})
+    with fresh.begin() as connection:
+        connection.execute(sa.text("delete from ops.odoo_push"))
+    client.calls.clear()
+    for _ in range(2):
+        assert counts(push(fresh, client, database="here")) == (1, 1, 0, 0, 1, 0)
+        recorded = pushed(fresh)[line["line_key"]]
+        assert recorded["state"] == "differs"
+        assert "Odoo has 3.72" in recorded["reason"]
+        assert "the ledger 3.60" in recorded["reason"]
+    assert client.changes() == []
+    assert world.lines(order)[0]["qty_delivered"] == 31.0
+
+    world.client.write("sale.order.line", [standing["id"]], {"qty_delivered": 30.0})
+    assert push(fresh, client, database="here").verified == 1
+    assert pushed(fresh)[line["line_key"]]["reason"] is None
+
+
+def test_a_discount_by_hand_is_seen(fresh: Engine, world: OdooWorld) -> None:
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    values = {"order_id": order, "product_id": world.product, "product_uom_qty": 0}
+    values |= {"qty_delivered": 30.0, "price_unit": 0.12, "discount": 50.0}
+    world.client.create("sale.order.line", [{**values, "x_fc_line_key": line["line_key"]}])
+    assert push(fresh, world.client, database="here").differs == 1
+    assert pushed(fresh)[line["line_key"]]["subtotal"] == D("1.80")
+
+
+def test_a_key_on_another_order_differs(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order, other = world.orders(2)
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    values = {"order_id": other, "product_id": world.product, "product_uom_qty": 0}
+    values |= {"qty_delivered": 30.0, "price_unit": 0.12, "x_fc_line_key": line["line_key"]}
+    world.client.create("sale.order.line", [values])
+    assert push(fresh, client, database="here").differs == 1
+    recorded = pushed(fresh)[line["line_key"]]
+    assert f"order {other}" in recorded["reason"]
+    assert f"on {order}" in recorded["reason"]
+    assert (client.changes(), world.lines(order)) == ([], [])
+
+
+def test_a_key_that_stands_twice_is_not_verified(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    """Only without the unique index, which an administrator can drop: it is double billing."""
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    key = line["line_key"]
+    values = {"order_id": order, "product_id": world.product, "product_uom_qty": 0}
+    values |= {"qty_delivered": 30.0, "price_unit": 0.12, "x_fc_line_key": key}
+
+    class Doubled(WatchedClient):
+        def search_read(
+            self, model: str, *args: object, **kwargs: object
+        ) -> list[dict[str, object]]:
+            found = super().search_read(model, *args, **kwargs)
+            if model == "sale.order.line":
+                return [*found, *({**record, "id": record["id"] + 1} for record in found)]
+            return found
+
+    world.client.create("sale.order.line", [values])
+    assert counts(push(fresh, Doubled(world.client), database="here")) == (1, 1, 0, 0, 1, 0)
+    assert "2 lines with this key" in pushed(fresh)[key]["reason"]
+
+
+def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    """A cancelled order, an order that is gone, a product that is gone, a charge that is gone;
+    40 good lines stand around them, 5 of them on a locked order."""
+    good, locked, cancelled, draft = world.orders(4)
+    world.client.call("sale.order", "action_lock", [locked])
+    world.client.call("sale.order", "action_cancel", [cancelled])
+    world.client.call("sale.order", "action_cancel", [draft])
+    world.client.call("sale.order", "action_draft", [draft])
+    gone_product = due(good, charge="cloud_x/product_gone", key="product_gone")
+    gone_charge = due(good, charge="cloud_x/charge_gone", key="charge_gone")
+    bad = {
+        "cancelled": due(cancelled, key="cancelled"),
+        "draft": due(draft, key="draft"),
+        "gone": due(999_999, key="gone"),
+        "product": gone_product,
+        "charge": gone_charge,
+    }
+    lines = [due(good) for _ in range(35)] + [due(locked) for _ in range(5)]
+    bill_lines(fresh, world, *lines, *bad.values())
+    with fresh.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update marts.dim_charge set odoo_product_id = 999999"
+                " where charge_key = 'cloud_x/product_gone';"
+                "delete from marts.dim_charge where charge_key = 'cloud_x/charge_gone'"
+            )
+        )
+    result = push(fresh, client, database="here")
+    assert counts(result) == (45, 0, 40, 40, 0, 5)
+    reasons = {name: result.reasons[line["line_key"]] for name, line in bad.items()}
+    assert reasons["cancelled"].endswith("is in state cancel")
+    assert reasons["draft"].endswith("is in state draft")
+    assert reasons["gone"] == "sale.order 999999 is gone"
+    assert "999999" in reasons["product"] or "product" in reasons["product"]
+    assert "catalogue" in reasons["charge"]
+    recorded = pushed(fresh)
+    assert {recorded[line["line_key"]]["state"] for line in bad.values()} == {"refused"}
+    assert len(world.lines(good, locked)) == 40
+    assert world.lines(cancelled, draft) == []
+
+    # Mended, the next push takes them, and touches no other.
+    world.client.call("sale.order", "action_confirm", [draft])
+    with fresh.begin() as connection:
+        connection.execute(
+            sa.text("update marts.dim_charge set odoo_product_id = :id"), {"id": world.product}
+        )
+    client.calls.clear()
+    assert counts(push(fresh, client, database="here")) == (5, 0, 2, 2, 0, 3)
+    assert sum(call.rows for call in client.changes()) == 2
+    assert pushed(fresh)[bad["product"]["line_key"]]["state"] == "verified"
+
+
+def test_a_monstrous_amount_stops_no_other(fresh: Engine, world: OdooWorld) -> None:
+    """An app may send 38 digits; no double holds such an amount to the cent."""
+    order = world.order()
+    monster = due(order, "1", "1", amount="98765432109876543210987654321098765.43")
+    bill_lines(fresh, world, monster, due(order))
+    result = push(fresh, world.client, database="here")
+    assert (result.verified, result.differs + result.refused) == (1, 1)
+    assert pushed(fresh)[monster["line_key"]]["state"] != "verified"
+
+
+def test_a_second_push_says_that_one_is_at_work(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    order = world.order()
+    bill_lines(fresh, world, due(order))
+    with session_lock(fresh, "push:here") as taken:
+        assert taken
+        with pytest.raises(PushBusyError, match="at work on here"):
+            push(fresh, client, database="here")
+    assert client.calls == []
+    assert push(fresh, client, database="here").verified == 1
+
+
+def test_during_a_push_another_is_refused(fresh: Engine, world: OdooWorld) -> None:
+    order = world.order()
+    bill_lines(fresh, world, due(order))
+    refused = []
+
+    def again(call: Call) -> None:
+        if call.changes:
+            with pytest.raises(PushBusyError):
+                push(fresh, world.client, database="here")
+            refused.append(call)
+
+    assert push(fresh, WatchedClient(world.client, before=again), database="here").verified == 1
+    assert len(refused) == 1
+    assert len(world.lines(order)) == 1

@@ -1,0 +1,277 @@
+"""The mirror, from the double of Odoo over HTTP into real jsonb."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from ingest import odoo_mirror
+from ingest.odoo_mirror import BILLING, MASTER, Mirrored, MirrorCount, mirror
+from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.connect import connect
+from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from odoo_gateway.odoorpc_client import OdooRpcClient
+from sandbox.odoo.launch import running_double
+from warehouse.tables import ODOO_TABLES
+
+D = Decimal
+BY_TABLE = {model.table: model for model in MASTER + BILLING}
+
+
+def _log_in(url: str) -> OdooRpcClient:
+    return connect(url, "fusion", "admin", "admin", timeout=30)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[OdooRpcClient]:
+    """An Odoo without our fields and models, until a test makes them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fusion-odoo-") as folder,
+        running_double(Path(folder) / "odoo.db", db="fusion") as url,
+    ):
+        yield _log_in(url)
+
+
+@pytest.fixture(scope="module")
+def client(bare: OdooRpcClient) -> OdooRpcClient:
+    bootstrap(bare)
+    return bare
+
+
+def one(engine: Engine, client: OdooRpcClient, table: str) -> MirrorCount:
+    return mirror(engine, client, [BY_TABLE[table]])[table]
+
+
+def landed(engine: Engine, table: str, number: int) -> dict[str, Any]:
+    with engine.connect() as connection:
+        row = connection.execute(
+            sa.select(ODOO_TABLES[table]).where(ODOO_TABLES[table].c.id == number)
+        ).mappings()
+        return dict(row.one())
+
+
+def metric(client: OdooRpcClient, code: str) -> int:
+    values = {"x_name": code, "x_code": code, "x_aggregation": "sum", "x_unit": "h"}
+    return client.create("x_fc_metric", [values])[0]
+
+
+def test_a_model_that_is_missing_names_the_bootstrap(engine: Engine, bare: OdooRpcClient) -> None:
+    """Runs first: a new Odoo has none of our models."""
+    if "x_fc_line_key" in bare.fields_get("sale.order.line"):
+        pytest.skip("the Odoo of this module is bootstrapped already")
+    with pytest.raises(OdooRefusedError, match=r"x_fc_metric.*fusion-billing odoo bootstrap"):
+        one(engine, bare, "metric")
+    with pytest.raises(
+        OdooRefusedError,
+        match=r"sale\.order\.line has no x_fc_line_key\. Run `fusion-billing odoo bootstrap`",
+    ):
+        one(engine, bare, "order_line")
+
+
+def test_one_field_that_is_missing_is_named(engine: Engine, client: OdooRpcClient) -> None:
+    wanted = Mirrored("metric", "x_fc_metric", ("x_code", "x_weight", "x_colour"))
+    with pytest.raises(OdooRefusedError, match=r"x_fc_metric has no x_weight, x_colour\. .*boots"):
+        mirror(engine, client, [wanted])
+
+
+def test_a_model_that_the_key_may_not_read_keeps_odoos_words(
+    engine: Engine, client: OdooRpcClient
+) -> None:
+    with pytest.raises(OdooRefusedError, match="no_such_model"):
+        mirror(engine, client, [Mirrored("metric", "no_such_model", ("name",))])
+
+
+def test_everything_lands_and_a_second_pass_changes_nothing(
+    engine: Engine, client: OdooRpcClient
+) -> None:
+    metric(client, "compute_hours")
+    first = mirror(engine, client)
+    assert set(first) == set(ODOO_TABLES)
+    assert first["metric"].read == first["metric"].changed >= 1
+    assert first["product"] == MirrorCount(0, 0, 0)
+    with engine.connect() as connection:
+        before = connection.execute(sa.select(ODOO_TABLES["partner"])).all()
+    second = mirror(engine, client)
+    for table, count in second.items():
+        assert count == MirrorCount(read=first[table].read, changed=0, deleted=0), table
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(ODOO_TABLES["partner"])).all() == before
+
+
+def test_a_record_is_what_rpc_returned(engine: Engine, client: OdooRpcClient) -> None:
+    """many2one as a bare id, unset as false, write_date in UTC beside it."""
+    (partner,) = client.create("res.partner", [{"name": "Érable inc.", "email": "a@example.com"}])
+    one(engine, client, "partner")
+    row = landed(engine, "partner", partner)
+    (found,) = client.search_read("res.partner", [("id", "=", partner)], ["write_date"])
+    assert row["record"] == {
+        "id": partner,
+        "name": "Érable inc.",
+        "email": "a@example.com",
+        "vat": False,
+        "country_id": False,
+        "state_id": False,
+        "active": True,
+        "write_date": found["write_date"],
+    }
+    assert f"{row['write_date']:%Y-%m-%d %H:%M:%S %z}" == f"{found['write_date']} +0000"
+    assert row["deleted_at"] is None
+
+
+def test_a_changed_record_is_replaced_alone(engine: Engine, client: OdooRpcClient) -> None:
+    first, second = metric(client, "storage_gb"), metric(client, "messages")
+    one(engine, client, "metric")
+    before = landed(engine, "metric", second)
+    client.write("x_fc_metric", [first], {"x_unit": "GB"})
+    count = one(engine, client, "metric")
+    assert (count.changed, count.deleted) == (1, 0)
+    assert landed(engine, "metric", first)["record"]["x_unit"] == "GB"
+    assert landed(engine, "metric", second) == before
+
+
+def test_a_deleted_record_is_marked_once_and_kept(engine: Engine, client: OdooRpcClient) -> None:
+    gone = metric(client, "gone")
+    one(engine, client, "metric")
+    client.call("x_fc_metric", "unlink", [gone])
+    assert one(engine, client, "metric").deleted == 1
+    marked = landed(engine, "metric", gone)
+    assert marked["deleted_at"] is not None
+    assert marked["record"]["x_code"] == "gone"
+    assert one(engine, client, "metric").deleted == 0
+    assert landed(engine, "metric", gone) == marked
+
+
+def test_a_record_that_comes_back_is_alive_again(engine: Engine, client: OdooRpcClient) -> None:
+    """Unchanged but for having left the mirror's domain and returned."""
+    (partner,) = client.create("res.partner", [{"name": "Client"}])
+    (order,) = client.create("sale.order", [{"partner_id": partner, "x_fc_external_id": "sub_1"}])
+    one(engine, client, "subscription")
+    client.write("sale.order", [order], {"x_fc_external_id": False})
+    assert one(engine, client, "subscription").deleted == 1
+    client.write("sale.order", [order], {"x_fc_external_id": "sub_1"})
+    assert one(engine, client, "subscription").changed == 1
+    assert landed(engine, "subscription", order)["deleted_at"] is None
+
+
+def test_archived_records_are_mirrored_too(engine: Engine, client: OdooRpcClient) -> None:
+    values = {"name": "Old plan", "billing_period_value": 1, "active": False}
+    (plan,) = client.create("sale.subscription.plan", [values])
+    one(engine, client, "plan")
+    row = landed(engine, "plan", plan)
+    assert (row["record"]["active"], row["deleted_at"]) == (False, None)
+
+
+def test_small_floats_land_digit_for_digit(engine: Engine, client: OdooRpcClient) -> None:
+    rates = ["0.0023", "0.0000001", "1e-07", "0.1", "1234567.891", "0.30000000000000004"]
+    (currency,) = client.search_read("res.currency", [("name", "=", "USD")], ["id"])
+    ids = client.create(
+        "res.currency.rate",
+        [
+            {"name": f"2025-01-0{day}", "currency_id": currency["id"], "rate": float(rate)}
+            for day, rate in enumerate(rates, start=1)
+        ],
+    )
+    one(engine, client, "currency_rate")
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text("select id, (record ->> 'rate')::numeric from raw.odoo_currency_rate")
+        )
+        found = {number: rate for number, rate in rows}
+    assert [found[number] for number in ids] == [D(rate) for rate in rates]
+
+
+def test_pages_join_without_a_gap(
+    engine: Engine, client: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pages in (3, 2):
+        for number in range(6):
+            metric(client, f"paged_{pages}_{number}")
+    wanted = {row["id"] for row in client.search_read("x_fc_metric", [], ["id"])}
+    for page in (1, 3, len(wanted) - 1, len(wanted), len(wanted) + 1):
+        monkeypatch.setattr(odoo_mirror, "PAGE", page)
+        with engine.begin() as connection:
+            connection.execute(sa.delete(ODOO_TABLES["metric"]))
+        count = one(engine, client, "metric")
+        assert count == MirrorCount(read=len(wanted), changed=len(wanted), deleted=0)
+        with engine.connect() as connection:
+            assert (
+                set(connection.execute(sa.select(ODOO_TABLES["metric"].c.id)).scalars()) == wanted
+            )
+
+
+def test_an_odoo_that_goes_away_between_pages_changes_nothing(
+    engine: Engine, client: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a pass must not mark the other half as deleted."""
+    metric(client, "before_the_break")
+    one(engine, client, "metric")
+    with engine.connect() as connection:
+        before = connection.execute(sa.select(ODOO_TABLES["metric"])).all()
+    (first, *_) = client.search_read("x_fc_metric", [], ["id"], limit=1)
+    client.write("x_fc_metric", [first["id"]], {"x_unit": "changed"})
+    monkeypatch.setattr(odoo_mirror, "PAGE", 1)
+
+    class Breaking:
+        """Every call goes through, until the second page."""
+
+        pages = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        def search_read(self, *args: Any, **kwargs: Any) -> Sequence[dict[str, Any]]:
+            self.pages += 1
+            if self.pages == 2:
+                raise OdooTransientError("Odoo cannot be reached")
+            return client.search_read(*args, **kwargs)
+
+    with pytest.raises(OdooTransientError):
+        mirror(engine, Breaking(), [BY_TABLE["metric"]])
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(ODOO_TABLES["metric"])).all() == before
+    assert one(engine, client, "metric").changed == 1
+
+
+def test_an_order_line_and_its_invoice(engine: Engine, client: OdooRpcClient) -> None:
+    """Only lines of subscriptions of ours, and only customers' invoices with their product lines."""
+    usage = {"name": "Usage", "type": "service", "invoice_policy": "delivery"}
+    (product,) = client.create("product.product", [usage])
+    (partner,) = client.create("res.partner", [{"name": "Client"}])
+    ours, other = client.create(
+        "sale.order",
+        [{"partner_id": partner, "x_fc_external_id": "sub_2"}, {"partner_id": partner}],
+    )
+    client.call("sale.order", "action_confirm", [ours, other])
+    line, _ = client.create(
+        "sale.order.line",
+        [
+            {
+                "order_id": order,
+                "product_id": product,
+                "product_uom_qty": 0,
+                "qty_delivered": 30.5,
+                "price_unit": 0.12,
+                "x_fc_line_key": key,
+            }
+            for order, key in ((ours, "key_1"), (other, False))
+        ],
+    )
+    wizard = {"sale_order_ids": [(6, 0, [ours])], "advance_payment_method": "delivered"}
+    ids = client.create("sale.advance.payment.inv", [wizard])
+    client.call("sale.advance.payment.inv", "create_invoices", ids)
+    counts = mirror(engine, client, BILLING)
+    assert [counts[table].read for table in ("order_line", "invoice", "invoice_line")] == [1, 1, 1]
+    record = landed(engine, "order_line", line)["record"]
+    assert (record["x_fc_line_key"], record["qty_delivered"]) == ("key_1", 30.5)
+    with engine.connect() as connection:
+        move = connection.execute(sa.select(ODOO_TABLES["invoice"].c.record)).scalar_one()
+        move_line = connection.execute(sa.select(ODOO_TABLES["invoice_line"].c.record)).scalar_one()
+    assert (move["move_type"], move["amount_untaxed"]) == ("out_invoice", 3.66)
+    assert (move_line["sale_line_ids"], move_line["move_id"]) == ([line], move["id"])
