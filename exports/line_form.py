@@ -35,16 +35,17 @@ class Form:
 
 
 def line_form(quantity: Decimal, price: Decimal, amount: Decimal, precision: Precision) -> Form:
-    """Quantity × unit price where Odoo can hold both exactly, else one unit at the amount.
+    """Quantity × unit price where Odoo can hold both and their product is the amount without any
+    rounding, else one unit at the amount (major units, two digits).
 
-    An adjustment whose amount is not quantity × price (two roundings differ by a cent) goes as one
-    unit too. Amounts are in the currency's major unit with two digits.
+    Without rounding, because Odoo's Canadian chart rounds taxes globally: an invoice of several
+    lines at fractions of a cent totals otherwise than the sum of its lines (seen on Odoo 19).
     """
     fits = (
         quantity > 0
         and _digits(quantity) <= precision.quantity
         and _digits(price) <= precision.price
-        and to_cents(quantity, price) == amount < _LARGEST
+        and _EXACT.multiply(quantity, price) == amount < _LARGEST
         and _is_a_double(quantity)
         and _is_a_double(price)
     )

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import psycopg
 import pytest
+from small_world import MONTH, PRICE, TODAY, add_messages, fill
 
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.connect import connect
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
-
-TODAY = datetime.now(ZoneInfo("America/Toronto")).date()
-# The month before the last: it has ended and outlived its grace whatever the day.
-MONTH = ((TODAY.replace(day=1) - timedelta(days=1)).replace(day=1) - timedelta(days=1)).replace(
-    day=1
-)
-PRICE = "0.012"
 
 
 @pytest.fixture(scope="module")
@@ -33,75 +26,15 @@ def odoo(defs: dg.Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patched.setenv("ODOO_API_KEY", "admin")
         client = connect(url, "odoo", "admin", "admin")
         bootstrap(client)
-        _fill(client)
+        fill(client)
         yield client
-
-
-def _fill(client: OdooRpcClient) -> None:
-    def make(model: str, **values: object) -> int:
-        return client.create(model, [values])[0]
-
-    partner = make("res.partner", name="Maple Analytics", is_company=True)
-    make(
-        "x_fc_account_link",
-        x_name="nexadesk:maple",
-        x_service_code="nexadesk",
-        x_external_account_id="maple",
-        x_partner_id=partner,
-    )
-    metric = make("x_fc_metric", x_name="Messages", x_code="messages", x_aggregation="sum")
-    product = make(
-        "product.product", name="Messages", type="service", invoice_policy="delivery", sale_ok=True
-    )
-    make(
-        "x_fc_charge",
-        x_name="Messages",
-        x_code="messages",
-        x_plan_code="desk_team",
-        x_metric_id=metric,
-        x_charge_model="standard",
-        x_unit_price=PRICE,
-        x_included="1000",
-        x_currency="CAD",
-        x_product_id=product,
-    )
-    plan = make(
-        "sale.subscription.plan",
-        name="Monthly",
-        billing_period_value=1,
-        billing_period_unit="month",
-    )
-    order = make(
-        "sale.order",
-        partner_id=partner,
-        plan_id=plan,
-        x_fc_service_code="nexadesk",
-        x_fc_external_id="maple-desk",
-        x_fc_external_account_id="maple",
-        x_fc_plan_code="desk_team",
-        x_fc_billing_time="calendar",
-    )
-    client.call("sale.order", "action_confirm", [order])
-    client.write("sale.order", [order], {"start_date": MONTH.isoformat()})
 
 
 @pytest.fixture(scope="module")
 def counter(dagster_database_url: str) -> None:
-    """1,500 messages on the 10th of the month, as the endpoint would have stored them."""
-    start = datetime.combine(MONTH + timedelta(days=9), datetime.min.time(), ZoneInfo("UTC"))
     with psycopg.connect(dagster_database_url) as connection:
         connection.execute("insert into ops.service (service_code, name) values ('nexadesk', 'D')")
-        row = connection.execute(
-            "insert into raw.ingest_batch (service_code, counters) values ('nexadesk', 1)"
-            " returning batch_id"
-        ).fetchone()
-        assert row is not None
-        connection.execute(
-            "insert into raw.usage_counter (service_code, external_subscription_id,"
-            " transaction_id, batch_id, code, kind, window_start, window_end, value, payload_hash)"
-            " values ('nexadesk', 'maple-desk', 't1', %s, 'messages', 'delta', %s, %s, 1500, '')",
-            [row[0], start, start + timedelta(hours=1)],
-        )
+    add_messages(dagster_database_url, "t1", 1500)
 
 
 def run(defs: dg.Definitions) -> dg.ExecuteInProcessResult:

@@ -18,7 +18,7 @@ AFRESH = """
 set local session_replication_role = replica;
 truncate ops.odoo_push, ops.billed_line, ops.billing_run, ops.service restart identity cascade;
 set local session_replication_role = origin;
-drop schema marts, staging, intermediate cascade;
+drop schema if exists marts, staging, intermediate cascade;
 create schema marts; create schema staging; create schema intermediate;
 create table marts.fct_rated_lines (
     line_key text, service_code text, account_key text, subscription_key text, plan_code text,

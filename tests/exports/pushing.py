@@ -141,8 +141,17 @@ class OdooWorld:
         return self.orders(1)[0]
 
     def lines(self, *orders: int) -> list[Record]:
-        fields = ("order_id", "product_id", "name", "product_uom_qty", "qty_delivered",
-                  "price_unit", "x_fc_line_key", "x_fc_period_start", "x_fc_period_end")  # fmt: skip
+        fields = (
+            "order_id",
+            "product_id",
+            "name",
+            "product_uom_qty",
+            "qty_delivered",
+            "price_unit",
+            "x_fc_line_key",
+            "x_fc_period_start",
+            "x_fc_period_end",
+        )
         return self.client.search_read("sale.order.line", [("order_id", "in", orders)], fields)
 
 

@@ -79,7 +79,8 @@ def test_an_adjustment_that_is_off_by_a_rounding_keeps_its_amount(
     [
         ("30.5", "0.12", "3.66", TWO, ("30.5", "0.12")),
         ("30.5", "0.085", "2.59", TWO, ("1", "2.59")),  # 0.085 would be stored as 0.09
-        ("30.5", "0.085", "2.59", Precision(2, 3), ("30.5", "0.085")),
+        ("30.5", "0.085", "2.59", Precision(2, 3), ("1", "2.59")),  # 2.5925: a rounding is left
+        ("30.4", "0.125", "3.80", Precision(2, 3), ("30.4", "0.125")),
         ("0.004", "10", "0.04", TWO, ("1", "0.04")),  # 0.004 would be stored as 0
         ("30.50", "0.120", "3.66", TWO, ("30.50", "0.120")),  # trailing zeros are no digits
         (

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest import odoo_mirror
-from ingest.odoo_mirror import BILLING, MASTER, Mirrored, MirrorCount, mirror
+from ingest.odoo_mirror import BILLING, MASTER, MirrorCount, Mirrored, mirror
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
@@ -181,9 +181,9 @@ def test_small_floats_land_digit_for_digit(engine: Engine, client: OdooRpcClient
     one(engine, client, "currency_rate")
     with engine.connect() as connection:
         rows = connection.execute(
-            sa.text("select id, (record ->> 'rate')::numeric from raw.odoo_currency_rate")
+            sa.text("select id, (record ->> 'rate')::numeric as rate from raw.odoo_currency_rate")
         )
-        found = {number: rate for number, rate in rows}
+        found = {row.id: row.rate for row in rows}
     assert [found[number] for number in ids] == [D(rate) for rate in rates]
 
 
@@ -240,7 +240,7 @@ def test_an_odoo_that_goes_away_between_pages_changes_nothing(
 
 
 def test_an_order_line_and_its_invoice(engine: Engine, client: OdooRpcClient) -> None:
-    """Only lines of subscriptions of ours, and only customers' invoices with their product lines."""
+    """Only lines of our subscriptions, and only customers' invoices with their product lines."""
     usage = {"name": "Usage", "type": "service", "invoice_policy": "delivery"}
     (product,) = client.create("product.product", [usage])
     (partner,) = client.create("res.partner", [{"name": "Client"}])

@@ -82,50 +82,46 @@ def _totals(records: list[Record]) -> dict[int, Decimal]:
     return totals
 
 
-def _undisturbed(template: str, odoo_url: str, world: OdooWorld) -> float:
+def _undisturbed(engine: Engine, url: str, odoo_url: str, world: OdooWorld) -> float:
     """Seconds that a push of so many lines takes here, today."""
-    with copied(template) as url:
-        engine = make_engine(url)
-        _ledger(engine, world, random.Random("undisturbed"))
-        engine.dispose()
-        process, pipe = pushing_process.start(url, odoo_url)
-        assert pipe.poll(30)
-        began = time.monotonic()
-        process.join(30)
-        assert process.exitcode == 0
-        return time.monotonic() - began
+    start_afresh(engine)
+    _ledger(engine, world, random.Random("undisturbed"))
+    process, pipe = pushing_process.start(url, odoo_url)
+    assert pipe.poll(30), "the push did not start"
+    began = time.monotonic()
+    process.join(30)
+    assert process.exitcode == 0
+    return time.monotonic() - began
 
 
 def test_a_push_killed_at_random_bills_every_line_once(
-    template: str, odoo_url: str, world: OdooWorld
+    engine: Engine, database_url: str, odoo_url: str, world: OdooWorld
 ) -> None:
     kills = halfway = 0
-    takes = _undisturbed(template, odoo_url, world)
+    takes = _undisturbed(engine, database_url, odoo_url, world)
     for seed in SEEDS:
         print(f"seed {seed}")
         dice = random.Random(seed)
-        with copied(template) as url:
-            engine = make_engine(url)
-            lines = _ledger(engine, world, dice)
-            orders = sorted({line["odoo_order_id"] for line in lines})
-            for _ in range(KILLS):
-                engine.dispose()
-                if not _kill_after(dice.uniform(0, takes), url, odoo_url):
-                    break
-                kills += 1
-                halfway += 0 < len(world.lines(*orders)) < LINES
-            _push_to_the_end(engine, world)
+        start_afresh(engine)
+        lines = _ledger(engine, world, dice)
+        orders = sorted({line["odoo_order_id"] for line in lines})
+        for _ in range(KILLS):
+            if not _kill_after(dice.uniform(0, takes), database_url, odoo_url):
+                break
+            kills += 1
+            halfway += 0 < len(world.lines(*orders)) < LINES
+        _push_to_the_end(engine, world)
 
-            standing = world.lines(*orders)
-            assert Counter(record["x_fc_line_key"] for record in standing) == Counter(
-                line["line_key"] for line in lines
-            ), f"seed {seed}"
-            wanted: dict[int, Decimal] = defaultdict(Decimal)
-            for line in lines:
-                wanted[line["odoo_order_id"]] += line["amount"]
-            assert _totals(standing) == wanted, f"seed {seed}"
-            assert {row["state"] for row in pushed(engine).values()} == {"verified"}, f"seed {seed}"
-            engine.dispose()
+        standing = world.lines(*orders)
+        assert Counter(record["x_fc_line_key"] for record in standing) == Counter(
+            line["line_key"] for line in lines
+        ), f"seed {seed}"
+        wanted: dict[int, Decimal] = defaultdict(Decimal)
+        for line in lines:
+            wanted[line["odoo_order_id"]] += line["amount"]
+        assert _totals(standing) == wanted, f"seed {seed}"
+        states = Counter(row["state"] for row in pushed(engine).values())
+        assert states == {"verified": LINES}, f"seed {seed}"
     print(f"{kills} kills, {halfway} of them halfway; an undisturbed push takes {takes:.2f} s")
     assert kills >= len(SEEDS), "the kills came too late to test anything"
     assert halfway >= 3, "no kill came between two batches"
