@@ -57,6 +57,7 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
         """)
         raw_counters = one("select count(*) from raw.usage_counter")
         conflicts = one("select count(*) from raw.event_conflict")
+        verified = one("select count(*) from ops.odoo_push where state = 'verified'")
         buckets = connection.execute(
             sa.text("""
                 select bucket, sum(counters)::bigint from marts.fct_usage_conservation
@@ -102,6 +103,7 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
             "desired": desired[0],
             "billed": billed[0],
             "in_odoo": len({line["x_fc_line_key"] for line in in_odoo}),
+            "verified": verified[0],
             "adjustments": billed[1],
             "amount": _text(billed[3]),
         },
@@ -143,6 +145,7 @@ def problems(summary_: dict[str, Any]) -> list[str]:
         "usage is not conserved": conservation["difference"] != "0"
         or conservation["raw_counters"] != conservation["bucketed_counters"],
         "Odoo does not have every billed line": lines["in_odoo"] != lines["billed"],
+        "a pushed line was not equal when read back": lines["verified"] != lines["billed"],
         "a planted difference was not found": reconciliation["planted_found"]
         != reconciliation["planted"],
         "a difference was found that was not planted": reconciliation["not_planted"] != 0,
@@ -177,7 +180,7 @@ def print_summary(summary_: dict[str, Any]) -> None:
         f"{lines['billed']:,} lines over {summary_['periods_billed']:,} periods, "
         f"{lines['adjustments']} of them adjustments, {lines['amount']} {margin['currency']}",
     )
-    table.add_row("In Odoo", f"{lines['in_odoo']:,} lines, read back and equal to the cent")
+    table.add_row("In Odoo", f"{lines['in_odoo']:,} lines, {lines['verified']:,} read back and equal to the cent")
     table.add_row(
         "Run and push again",
         f"{second['lines']} lines written, {second['pushed']} pushed",

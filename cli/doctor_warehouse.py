@@ -105,7 +105,8 @@ def _transaction_ids(connection: Connection) -> Finding:
         "transaction ids",
         f"{batches} batches of counters carry transaction ids up to {highest}, this server is at "
         f"{next_id}: they were dumped from another cluster, and builds would not see them",
-        "Restore with pg_basebackup or pg_upgrade, not with a dump: they keep transaction ids.",
+        "With the endpoint stopped: update raw.ingest_batch set xid = '3' where xid >= "
+        "pg_current_xact_id(); docs/runbook.md says why.",
     )
 
 

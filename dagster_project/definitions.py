@@ -28,6 +28,8 @@ defs = dg.Definitions(
     asset_checks=[checks.usage_is_conserved, checks.differences_are_explained],
     jobs=[schedules.hourly_build, schedules.daily_billing, schedules.monthly_close],
     schedules=schedules.schedules,
+    # A process of its own for each step would spend most of a run importing.
+    executor=dg.in_process_executor,
     resources={
         "warehouse": Warehouse(database_url=dg.EnvVar("DATABASE_URL")),
         "odoo": Odoo(),

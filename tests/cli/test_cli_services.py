@@ -14,9 +14,9 @@ def test_a_service_and_its_keys_from_first_to_last(env: dict[str, str], database
         assert (finished.status, finished.stderr) == (0, ""), finished
         return finished.json()
 
-    added = command("service add nexacloud --name [NexaCloud]")
+    added = command("service add nexacloud --name [nexacloud]")
     assert isinstance(added, dict)
-    assert (added["code"], added["name"]) == ("nexacloud", "[NexaCloud]")
+    assert (added["code"], added["name"]) == ("nexacloud", "[nexacloud]")
     assert command("service list") == [added]
 
     first = command("key create nexacloud")
@@ -43,7 +43,7 @@ def test_a_service_and_its_keys_from_first_to_last(env: dict[str, str], database
 
     # Brackets are not a style: what an operator typed is shown as typed.
     table = fusion_billing("service", "list", env=env)
-    assert "[NexaCloud]" in table.stdout
+    assert "[nexacloud]" in table.stdout
     again = fusion_billing("service", "add", "nexacloud", env=env)
     assert (again.status, again.stdout) == (2, "")
     assert again.stderr == "error: The service nexacloud exists already.\n"

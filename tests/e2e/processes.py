@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,11 +34,11 @@ def working_in(folder: Path) -> dict[int, str]:
             parents[pid], commands[pid] = int(parent), command.replace(b"\0", b" ").decode()
             if str(folder).encode() in command + (entry / "environ").read_bytes():
                 named.add(pid)
-    own = Path("/proc/self").resolve().name
+    own = os.getpid()
     return {
         pid: command
         for pid, command in commands.items()
-        if pid != int(own) and named & set(_lineage(pid, parents, stop=int(own)))
+        if pid != own and named & set(_lineage(pid, parents, stop=own))
     }
 
 

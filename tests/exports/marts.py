@@ -109,9 +109,9 @@ class Marts:
     engine: Engine
     builds: int = 0
 
-    def build(self, *lines: Row, late: tuple[Row, ...] = (), orders: int = 100) -> str:
-        """Replaces what was rated by `lines`, as a finished build; its id. The lines in `late` had
-        a counter that came after their period was closed. Orders are numbered from `orders`."""
+    def build(self, *lines: Row, late: bool = False, orders: int = 100) -> str:
+        """Replaces what was rated by `lines`, as a finished build; its id. With `late`, each line
+        had a counter that came after its period was closed. Orders are numbered from `orders`."""
         self.builds += 1
         build_id = f"build_{self.builds}"
         subscriptions = sorted({line["subscription_key"] for line in lines})
@@ -129,7 +129,7 @@ class Marts:
                 ],
             )
             insert(connection, "marts.dim_charge", _charges(lines))
-            insert(connection, "intermediate.int_usage_daily", [_late_day(line) for line in late])
+            insert(connection, "intermediate.int_usage_daily", [_day(line, late) for line in lines])
         self.set_build(build_id, build_id, build_id)
         return build_id
 
@@ -178,7 +178,8 @@ def _charges(lines: tuple[Row, ...]) -> list[Row]:
     return list(charges.values())
 
 
-def _late_day(line: Row) -> Row:
+def _day(line: Row, late: bool) -> Row:
+    """A day of the line's period with two counters, one of them late or none."""
     return {
         "subscription_key": line["subscription_key"],
         "metric_code": line["metric_code"],
@@ -187,7 +188,7 @@ def _late_day(line: Row) -> Row:
         "period_start": line["period_start"],
         "aggregation": "sum",
         "counters": 2,
-        "late_counters": 1,
+        "late_counters": int(late),
     }
 
 

@@ -147,7 +147,7 @@ def test_late_usage_becomes_an_adjustment_of_the_difference(
     """50.5 hours × 0.085 = 4.2925 → 4.29, of which 2.59 was billed: 20 hours, 1.70."""
     marts.build(rated())
     bill(fresh, settings, run_date=RUN_DATE)
-    marts.build(rated(used="150.5"), late=(rated(),))
+    marts.build(rated(used="150.5"), late=True)
     result = bill(fresh, settings, run_date=dt.date(2025, 10, 6))
     assert (result.lines, result.adjustments, result.amount) == (1, 1, D("1.70"))
     assert figures(fresh) == [
@@ -189,7 +189,7 @@ def test_a_corrected_price_adjusts_the_amount_alone(
     """30.5 × 0.09 = 2.745 → 2.75, of which 2.59 was billed. Late usage is not why."""
     marts.build(rated())
     bill(fresh, settings, run_date=RUN_DATE)
-    marts.build(rated(price="0.09"), late=(rated(),))
+    marts.build(rated(price="0.09"), late=True)
     bill(fresh, settings, run_date=RUN_DATE)
     assert figures(fresh)[1:] == [("~1", "correction", "0", "0.09", "0.16")]
     assert ledger(fresh)[1]["amount_precise"] == D("0.1525")
@@ -230,7 +230,7 @@ def test_late_usage_that_first_passes_the_quota_says_so(
 ) -> None:
     marts.build(rated(used="80"))
     bill(fresh, settings, run_date=RUN_DATE)
-    marts.build(rated(used="110"), late=(rated(),))
+    marts.build(rated(used="110"), late=True)
     bill(fresh, settings, run_date=RUN_DATE)
     assert figures(fresh) == [("first", "late_usage", "10", "0.085", "0.85")]
 

@@ -126,23 +126,24 @@ def test_a_dry_run_touches_neither_side(
 def test_a_tiny_price_goes_as_one_unit_until_odoo_can_hold_it(
     fresh: Engine, world: OdooWorld
 ) -> None:
-    """240 × 0.0023 = 0.552 → 0.55. Two digits would make the price 0.00."""
+    """3000 × 0.0023 = 6.90. Two digits would make the price 0.00. 240 × 0.0023 = 0.552 stays one
+    unit at 0.55: it leaves a rounding."""
     order = world.order()
-    bill_lines(fresh, world, due(order, "240", "0.0023"))
+    bill_lines(fresh, world, due(order, "3000", "0.0023"))
     push(fresh, world.client, database="here")
     (line,) = world.lines(order)
-    assert (line["qty_delivered"], line["price_unit"]) == (1.0, 0.55)
-    assert line["name"].endswith("240 × $0.0023")
+    assert (line["qty_delivered"], line["price_unit"]) == (1.0, 6.90)
+    assert line["name"].endswith("3,000 × $0.0023")
 
     digits = world.client.search_read("decimal.precision", [("name", "=", "Product Price")], ["id"])
     world.client.write("decimal.precision", [digits[0]["id"]], {"digits": 4})
     try:
-        bill_lines(fresh, world, due(order, "240", "0.0023"))
+        bill_lines(fresh, world, due(order, "3000", "0.0023"), due(order, "240", "0.0023"))
         push(fresh, world.client, database="here")
     finally:
         world.client.write("decimal.precision", [digits[0]["id"]], {"digits": 2})
-    line = world.lines(order)[-1]
-    assert (line["qty_delivered"], line["price_unit"]) == (240.0, 0.0023)
+    forms = {(line["qty_delivered"], line["price_unit"]) for line in world.lines(order)[1:]}
+    assert forms == {(3000.0, 0.0023), (1.0, 0.55)}
 
 
 def test_a_line_that_was_edited_by_hand_is_told_and_left(

@@ -61,6 +61,7 @@ def test_an_answer_lost_after_the_commit(fresh: Engine, world: OdooWorld, number
     lines = bill_lines(fresh, world, *(due(orders[n % 2]) for n in range(15)))
     client = WatchedClient(world.client, after=on_create(number, lost()))
     assert push(fresh, client, database="here").verified == 15
+    assert [call.rows for call in client.changes()] == [4, 4, 2, 4, 1]
     assert_exactly_once(fresh, world, orders, lines)
 
 
@@ -70,6 +71,9 @@ def test_a_call_lost_before_the_commit(fresh: Engine, world: OdooWorld, number: 
     lines = bill_lines(fresh, world, *(due(orders[n % 2]) for n in range(15)))
     client = WatchedClient(world.client, before=on_create(number, lost()))
     assert push(fresh, client, database="here").verified == 15
+    batches = [4, 4, 2, 4, 1]
+    batches.insert(number, batches[number - 1])
+    assert [call.rows for call in client.changes()] == batches
     assert_exactly_once(fresh, world, orders, lines)
 
 

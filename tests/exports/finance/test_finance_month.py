@@ -272,7 +272,11 @@ def test_parquet_says_what_sql_says(february: World, tmp_path: Path) -> None:
     marts = {
         "lines": ("fct_billed_lines", "period_end - 1", 'line_key collate "C"'),
         "margin": ("fct_margin_monthly", "month", "service_code, account_key nulls last"),
-        "reconciliation": ("fct_reconciliation", "coalesce(period_end - 1, period_start)", "reconciliation_key"),
+        "reconciliation": (
+            "fct_reconciliation",
+            "coalesce(period_end - 1, period_start)",
+            "reconciliation_key",
+        ),
     }
     for path in result.files[1:]:
         mart, column, order = marts[path.name.split("-")[0]]
