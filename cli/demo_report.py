@@ -180,7 +180,10 @@ def print_summary(summary_: dict[str, Any]) -> None:
         f"{lines['billed']:,} lines over {summary_['periods_billed']:,} periods, "
         f"{lines['adjustments']} of them adjustments, {lines['amount']} {margin['currency']}",
     )
-    table.add_row("In Odoo", f"{lines['in_odoo']:,} lines, {lines['verified']:,} read back and equal to the cent")
+    table.add_row(
+        "In Odoo",
+        f"{lines['in_odoo']:,} lines, {lines['verified']:,} read back and equal to the cent",
+    )
     table.add_row(
         "Run and push again",
         f"{second['lines']} lines written, {second['pushed']} pushed",

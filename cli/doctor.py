@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import msgspec
 import typer
@@ -14,9 +13,15 @@ from cli.findings import Finding, Status, failed, ok, warning
 from cli.options import FormatOption
 from cli.output import Format, show
 from warehouse.dbt_project import DbtBuildError, dbt_target, prepare_manifest
-from warehouse.settings import REPOSITORY, FusionEnv, Settings, SettingsError, load_settings
+from warehouse.settings import (
+    FusionEnv,
+    Settings,
+    SettingsError,
+    env_files,
+    load_settings,
+    up_env,
+)
 
-UP_ENV = REPOSITORY / ".fusion" / "up.env"
 # parse reads the profile but opens no connection: any URL will do where the database is away.
 NO_DATABASE = "postgresql://localhost/postgres"
 
@@ -39,16 +44,14 @@ def _findings() -> Iterator[Finding]:
         yield failed("settings", str(error), "Mend it: nothing else is checked until then.")
         return
     yield ok("settings", f"valid; read from {_sources()}")
-    yield environment(settings, up_is_running=UP_ENV.exists())
+    yield environment(settings, up_is_running=up_env().exists())
     yield from doctor_warehouse.findings(settings)
     yield from _dbt(settings)
     yield from doctor_odoo.findings(settings)
 
 
 def _sources() -> str:
-    files = Settings.model_config.get("env_file") or ()
-    names = [files] if isinstance(files, str | Path) else files
-    found = [str(Path(name).resolve()) for name in names if Path(name).is_file()]
+    found = [str(path.resolve()) for path in env_files() if path.is_file()]
     return ", ".join(["the environment", *found])
 
 
@@ -60,7 +63,7 @@ def environment(settings: Settings, *, up_is_running: bool) -> Finding:
     if up_is_running:
         return failed(
             "environment",
-            f"{name}, and {UP_ENV} of `fusion-billing up` names the stand-in for Odoo",
+            f"{name}, and {up_env()} of `fusion-billing up` names the stand-in for Odoo",
             "Stop `fusion-billing up`, or delete the file.",
         )
     if settings.odoo_url and settings.odoo_url.startswith("http://"):

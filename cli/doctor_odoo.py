@@ -112,8 +112,8 @@ def _precision(client: OdooClient) -> Iterator[Finding]:
             "Odoo precision",
             f"{found}; prices finer than that: {', '.join(sorted(finer))}. Their lines are pushed "
             "as one unit at the line's amount, the quantity and the price stand in its text",
-            "To see quantity × price on invoices, raise Product Price in Odoo (Settings, Technical,"
-            " Decimal Accuracy).",
+            "Nothing to do. To see quantity × price where it comes out in whole cents, raise"
+            " Product Price in Odoo (Settings, Technical, Decimal Accuracy).",
         )
     else:
         yield ok(

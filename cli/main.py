@@ -39,6 +39,7 @@ UNUSABLE = {
     "ingest.api.server": ("ServeError",),
     "ingest.app_billing.files": ("AppBillingFileError",),
     "ingest.keys": ("KeyStoreError",),
+    "ingest.odoo_mirror": ("MassDeletionError",),
     "ingest.provider_costs": ("CostFileError",),
     "odoo_gateway.errors": ("OdooError",),
     "warehouse.dbt_project": ("DbtBuildError",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from cli.options import DryRunOption, FormatOption, warehouse
@@ -28,10 +30,15 @@ def odoo_bootstrap(dry_run: DryRunOption = False, format_: FormatOption = Format
 
 
 @group.command("mirror")
-def odoo_mirror(format_: FormatOption = Format.TABLE) -> None:
+def odoo_mirror(
+    accept_deletions: Annotated[
+        bool, typer.Option("--accept-deletions", help="Even of most records of a model.")
+    ] = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
     """Read Odoo into raw.odoo_*."""
     with warehouse() as engine:
-        counts = mirror(engine, connect_from(settings()))
+        counts = mirror(engine, connect_from(settings()), accept_deletions=accept_deletions)
     show([{"table": f"raw.odoo_{name}", **vars(count)} for name, count in counts.items()], format_)
 
 

@@ -19,10 +19,9 @@ from cli.output import err, out
 from odoo_gateway.connect import connect_from
 from warehouse.engine import connected
 from warehouse.migrate import migrate
-from warehouse.settings import REPOSITORY, Settings, load_settings
+from warehouse.settings import Settings, load_settings, up_env
 
 ODOO_PORT = 8069  # Odoo's own
-UP_ENV = REPOSITORY / ".fusion" / "up.env"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +33,7 @@ def up(
     port: Annotated[int, typer.Option("--port", help="The endpoint; default: SERVE_PORT.")] = 0,
 ) -> None:
     """PostgreSQL, endpoint, Dagster, and the sandbox's Odoo unless ODOO_URL is set."""
-    UP_ENV.unlink(missing_ok=True)
+    up_env().unlink(missing_ok=True)
     settings = load_settings()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -94,15 +93,15 @@ def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[No
 def _up_env(url: str) -> Iterator[None]:
     """Tells other `fusion-billing` commands on this machine where the parts listen."""
     names = ("ODOO_URL", "ODOO_DB", "ODOO_API_KEY")
-    UP_ENV.parent.mkdir(parents=True, exist_ok=True)
-    UP_ENV.touch(mode=0o600)
-    UP_ENV.write_text(
+    up_env().parent.mkdir(parents=True, exist_ok=True)
+    up_env().touch(mode=0o600)
+    up_env().write_text(
         "".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ)
     )
     try:
         yield
     finally:
-        UP_ENV.unlink(missing_ok=True)
+        up_env().unlink(missing_ok=True)
 
 
 def _say_where(url: str, base: str, ui_port: int, logs: Path) -> None:

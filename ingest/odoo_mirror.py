@@ -19,6 +19,7 @@ from odoo_gateway.errors import OdooRefusedError
 from warehouse.tables import ODOO_TABLES
 
 PAGE = 2000  # odoo.md: 0.04 ms a row against 0.21 at 500
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -172,17 +173,30 @@ BILLING = (
 )
 
 
+class MassDeletionError(Exception):
+    """Most records of a model are gone at once: more likely a lost access right than a clean-up."""
+
+
 def mirror(
-    engine: Engine, client: OdooClient, models: Sequence[Mirrored] = MASTER + BILLING
+    engine: Engine,
+    client: OdooClient,
+    models: Sequence[Mirrored] = MASTER + BILLING,
+    *,
+    accept_deletions: bool = False,
 ) -> dict[str, MirrorCount]:
     """Lands `models` in raw.odoo_*, each in a transaction of its own; counts by table.
 
-    Raises OdooTransientError or OdooRefusedError with Odoo's reason; tables already landed stay.
+    Raises OdooTransientError or OdooRefusedError with Odoo's reason; MassDeletionError, unless
+    told to accept them, before more than half of a model's records (20 or more) would be marked
+    as deleted: the next billing run would credit all that they were billed. Tables already landed
+    stay.
     """
-    return {model.table: _mirror_one(engine, client, model) for model in models}
+    return {model.table: _mirror_one(engine, client, model, accept_deletions) for model in models}
 
 
-def _mirror_one(engine: Engine, client: OdooClient, model: Mirrored) -> MirrorCount:
+def _mirror_one(
+    engine: Engine, client: OdooClient, model: Mirrored, accept_deletions: bool
+) -> MirrorCount:
     table = ODOO_TABLES[model.table]
     fields = _fields(client, model)
     seen: list[int] = []
@@ -217,6 +231,9 @@ def _mirror_one(engine: Engine, client: OdooClient, model: Mirrored) -> MirrorCo
                 execution_options={"preserve_rowcount": True},
             )
             changed += result.rowcount
+        live: int = connection.execute(
+            sa.select(sa.func.count()).where(table.c.deleted_at.is_(None))
+        ).scalar_one()
         deleted = connection.execute(
             sa.update(table)
             .where(
@@ -225,6 +242,12 @@ def _mirror_one(engine: Engine, client: OdooClient, model: Mirrored) -> MirrorCo
             )
             .values(deleted_at=sa.func.clock_timestamp())
         ).rowcount
+        if deleted > live / 2 and live >= MANY and not accept_deletions:
+            raise MassDeletionError(
+                f"Odoo no longer shows {deleted} of {live} records of {model.model}: check the"
+                " rights of ODOO_USER. If they were deleted on purpose, run"
+                " `fusion-billing odoo mirror --accept-deletions`."
+            )
     return MirrorCount(read=len(seen), changed=changed, deleted=deleted)
 
 

@@ -1,1 +1,1 @@
-"""How one talks to Odoo: the client protocol, its transports, its errors, and the x_fc_* bootstrap."""
+"""How one talks to Odoo: client protocol, transports, errors, and the x_fc_* bootstrap."""

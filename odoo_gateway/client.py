@@ -55,5 +55,5 @@ class OdooClient(Protocol):
         ...
 
     def fields_get(self, model: str) -> dict[str, Record]:
-        """`{field: {"type": …, "string": …, "relation": …}}`; OdooRefusedError on an unknown model."""
+        """`{field: {"type": …, "string": …, …}}`; OdooRefusedError on an unknown model."""
         ...

@@ -13,7 +13,7 @@ class OdooTransientError(OdooError):
 
 
 class OdooRefusedError(OdooError):
-    """Odoo understood and said no (access, validation, unknown model or field). A repeat says no too.
+    """Odoo understood and said no (access, validation, unknown field). A repeat says no too.
 
     `name` is Odoo's exception class, e.g. `odoo.exceptions.UserError`.
     """

@@ -46,9 +46,7 @@ NATIVE_FIELDS: dict[str, tuple[Field, ...]] = {
         Field("x_fc_external_id", "Usage: subscription id in the app", index=True),
         Field("x_fc_external_account_id", "Usage: account id in the app", index=True),
         Field("x_fc_plan_code", "Usage: plan code", index=True),
-        Field(
-            "x_fc_billing_time", "Usage: billing time", "selection", selection=BILLING_TIMES
-        ),
+        Field("x_fc_billing_time", "Usage: billing time", "selection", selection=BILLING_TIMES),
     ),
     "sale.order.line": (
         Field("x_fc_line_key", "Usage: line key", index=True),
@@ -64,8 +62,12 @@ CUSTOM_MODELS: tuple[Model, ...] = (
         (
             Field("x_name", "Name", required=True),
             Field("x_code", "Code", required=True, index=True),
-            Field("x_aggregation", "Aggregation", "selection", selection=AGGREGATIONS, required=True),
-            Field("x_field_name", "Property that holds the value", help="Lago events; default: value"),
+            Field(
+                "x_aggregation", "Aggregation", "selection", selection=AGGREGATIONS, required=True
+            ),
+            Field(
+                "x_field_name", "Property that holds the value", help="Lago events; default: value"
+            ),
             Field("x_unit", "Unit", help="As the customer reads it, e.g. hours"),
         ),
     ),
@@ -77,7 +79,13 @@ CUSTOM_MODELS: tuple[Model, ...] = (
             Field("x_code", "Code", required=True, index=True),
             Field("x_plan_code", "Plan code", required=True, index=True),
             Field("x_metric_id", "Metric", "many2one", relation="x_fc_metric", required=True),
-            Field("x_charge_model", "Pricing model", "selection", selection=CHARGE_MODELS, required=True),
+            Field(
+                "x_charge_model",
+                "Pricing model",
+                "selection",
+                selection=CHARGE_MODELS,
+                required=True,
+            ),
             Field("x_unit_price", "Unit price", required=True, help="A decimal, e.g. 0.0023"),
             Field("x_included", "Included quantity", help="A decimal; empty is 0"),
             Field("x_currency", "Currency", required=True, help="ISO 4217, e.g. CAD"),

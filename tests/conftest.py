@@ -1,4 +1,4 @@
-"""Fixtures on the real thing: one embedded PostgreSQL for the session, a fresh database a module."""
+"""Fixtures on the real thing: one PostgreSQL for the session, a fresh database a module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from warehouse.migrate import migrate
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """An empty server: FUSION_TEST_DATABASE_URL where set, else an embedded one in a temporary folder."""
+    """An empty server: FUSION_TEST_DATABASE_URL where set, else an embedded one."""
     given = os.environ.get("FUSION_TEST_DATABASE_URL")
     if given:
         yield given

@@ -23,6 +23,7 @@ def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
     query = {name: str(value) for name, value in url.query.items()}
     return {
         "FUSION_PG_HOST": url.host or query.get("host") or "localhost",
+        "FUSION_PG_SSLMODE": query.get("sslmode", "prefer"),
         "FUSION_PG_PORT": str(url.port or query.get("port") or 5432),
         "FUSION_PG_USER": url.username or query.get("user") or "postgres",
         "DBT_ENV_SECRET_PG_PASSWORD": url.password or query.get("password") or "",

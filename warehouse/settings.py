@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -31,8 +37,6 @@ class SettingsError(Exception):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        # `fusion-billing up` says in up.env where its parts listen; .env has the last word.
-        env_file=(REPOSITORY / ".fusion" / "up.env", ".env"),
         env_file_encoding="utf-8",
         extra="ignore",
         env_ignore_empty=True,
@@ -55,6 +59,18 @@ class Settings(BaseSettings):
     serve_port: int = Field(default=8080, ge=1, le=65535)
     max_body_mb: int = Field(default=16, ge=1, le=1024)
     lago_strict_duplicates: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, then the files; which ones is known only now."""
+        return (init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_files()))
 
     @field_validator("company_timezone")
     @classmethod
@@ -103,6 +119,16 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.company_timezone)
+
+
+def up_env() -> Path:
+    """Where `fusion-billing up` says where its parts listen: beside the state it runs on."""
+    return Path(os.environ.get("FUSION_HOME") or REPOSITORY / ".fusion") / "up.env"
+
+
+def env_files() -> tuple[Path, Path]:
+    """Read below the environment; the later one has the last word."""
+    return (up_env(), Path(".env"))
 
 
 def load_settings() -> Settings:

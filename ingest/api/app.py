@@ -13,12 +13,20 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
 from ingest.api.auth import BearerAuth, Keys
+from ingest.api.catalogue import (
+    get_billable_metric,
+    get_billable_metrics,
+    get_plan,
+    get_plans,
+)
 from ingest.api.database import Database
 from ingest.api.events import get_event, get_events, post_event, post_events
 from ingest.api.health import Probe, code_version, get_health
+from ingest.api.marts import Company
 from ingest.api.payloads import REQUIRED
 from ingest.api.problems import EXCEPTION_HANDLERS
 from ingest.api.usage import post_usage
+from ingest.api.usage_reading import get_current_usage, get_past_usage
 from warehouse.settings import Settings
 
 PREFIXES = ("/api/billing/v1", "/api/v1")  # the second is what Lago's own clients ask for
@@ -30,6 +38,7 @@ def create_app(settings: Settings, database_url: str) -> Litestar:
     database = Database(database_url)
     probe = Probe(database)
     strict = settings.lago_strict_duplicates
+    company = Company(settings.company_timezone, settings.company_currency)
 
     def bearer(app: ASGIApp) -> ASGIApp:
         return BearerAuth(app, keys)
@@ -40,7 +49,20 @@ def create_app(settings: Settings, database_url: str) -> Litestar:
         yield
         await database.close()
 
-    routes = [post_usage, post_event, post_events, get_event, get_events, get_health]
+    routes = [
+        post_usage,
+        post_event,
+        post_events,
+        get_event,
+        get_events,
+        get_current_usage,
+        get_past_usage,
+        get_billable_metrics,
+        get_billable_metric,
+        get_plans,
+        get_plan,
+        get_health,
+    ]
     keys = Keys(database)
     app = Litestar(
         route_handlers=[
@@ -50,6 +72,7 @@ def create_app(settings: Settings, database_url: str) -> Litestar:
         dependencies={
             "database": Provide(lambda: database, sync_to_thread=False),
             "probe": Provide(lambda: probe, sync_to_thread=False),
+            "company": Provide(lambda: company, sync_to_thread=False),
             "strict_duplicates": Provide(lambda: strict, sync_to_thread=False),
         },
         exception_handlers=EXCEPTION_HANDLERS,

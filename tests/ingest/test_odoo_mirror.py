@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest import odoo_mirror
-from ingest.odoo_mirror import BILLING, MASTER, MirrorCount, Mirrored, mirror
+from ingest.odoo_mirror import (
+    BILLING,
+    MASTER,
+    MassDeletionError,
+    MirrorCount,
+    Mirrored,
+    mirror,
+)
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
@@ -275,3 +282,17 @@ def test_an_order_line_and_its_invoice(engine: Engine, client: OdooRpcClient) ->
         move_line = connection.execute(sa.select(ODOO_TABLES["invoice_line"].c.record)).scalar_one()
     assert (move["move_type"], move["amount_untaxed"]) == ("out_invoice", 3.66)
     assert (move_line["sale_line_ids"], move_line["move_id"]) == ([line], move["id"])
+
+
+def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: OdooRpcClient) -> None:
+    """An access right taken away by mistake looked like a deletion, and the next billing run would
+    have credited the whole ledger."""
+    numbers = [metric(client, f"mass_{number}") for number in range(30)]
+    one(engine, client, "metric")
+    client.call("x_fc_metric", "unlink", numbers)
+    with pytest.raises(MassDeletionError, match=r"no longer shows 30 of .*--accept-deletions"):
+        one(engine, client, "metric")
+    assert landed(engine, "metric", numbers[0])["deleted_at"] is None
+    accepted = mirror(engine, client, [BY_TABLE["metric"]], accept_deletions=True)["metric"]
+    assert accepted.deleted == 30
+    assert landed(engine, "metric", numbers[0])["deleted_at"] is not None

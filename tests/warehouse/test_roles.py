@@ -119,11 +119,6 @@ def test_transform_may_not(connection: Connection, statement: str) -> None:
     assert refused(connection, "fusion_transform", statement)
 
 
-@pytest.mark.parametrize("relation", ["marts.dim_metric", "marts.rpt_month"])
-def test_a_reader_reads_marts(connection: Connection, relation: str) -> None:
-    assert not refused(connection, "fusion_reader", f"select * from {relation}")
-
-
 @pytest.mark.parametrize(
     "statement",
     [

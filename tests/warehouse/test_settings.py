@@ -18,7 +18,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.upper() in names:
             monkeypatch.delenv(name)
-    monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "up.env", ".env"))
+    monkeypatch.setenv("FUSION_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from endpoint_world import Endpoint, Service, running
+from lago_world import LagoWorld, built
 from sqlalchemy.engine import make_url
 
 from warehouse.engine import make_engine
@@ -41,6 +42,22 @@ def strict_endpoint(
     folder = tmp_path_factory.mktemp("strict")
     with running(api_database_url, folder, LAGO_STRICT_DUPLICATES="true") as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def lago_world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LagoWorld]:
+    """Customers, plans and marts of two services, built once; a database of its own."""
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute("drop database if exists t_lago_world with (force)")
+        admin.execute("create database t_lago_world")
+    url = make_url(server_url).set(database="t_lago_world").render_as_string(hide_password=False)
+    engine = make_engine(url)
+    migrate(engine)
+    engine.dispose()
+    with built(url, tmp_path_factory.mktemp("lago")) as world:
+        yield world
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute("drop database if exists t_lago_world with (force)")
 
 
 @pytest.fixture

@@ -27,16 +27,19 @@ do $$ begin
 end $$
 """
 
-# The ledger is evidence: not even its owner changes a line.
+# The ledger, its runs and the closes are evidence: not even their owner changes a line.
 APPEND_ONLY = """
 create function ops.refuse_change() returns trigger language plpgsql as $$
 begin
-    raise exception '% on %.% is refused: the ledger is append-only, a correction is a new line',
+    raise exception '% on %.% is refused: it is append-only, a correction is a new line',
         tg_op, tg_table_schema, tg_table_name using errcode = 'integrity_constraint_violation';
 end $$;
-create trigger append_only before update or delete on ops.billed_line
+"""
+EVIDENCE = ("billed_line", "billing_run", "month_close")
+REFUSE_CHANGE = """
+create trigger append_only before update or delete on ops.{table}
     for each row execute function ops.refuse_change();
-create trigger append_only_truncate before truncate on ops.billed_line
+create trigger append_only_truncate before truncate on ops.{table}
     for each statement execute function ops.refuse_change();
 """
 
@@ -49,7 +52,6 @@ grant select, insert on raw.ingest_batch, raw.usage_counter, raw.event_conflict 
 grant select on ops.service, ops.api_key to fusion_ingest;
 grant select on all tables in schema raw, ops to fusion_transform;
 alter default privileges in schema raw, ops grant select on tables to fusion_transform;
-alter default privileges in schema marts grant select on tables to fusion_reader;
 """
 
 
@@ -340,6 +342,8 @@ def upgrade() -> None:
     schema='ops'
     )
     op.execute(APPEND_ONLY)
+    for table in EVIDENCE:
+        op.execute(REFUSE_CHANGE.format(table=table))
     op.execute(GRANTS)
 
 
