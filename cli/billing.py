@@ -48,6 +48,9 @@ def run(
     service: ServiceOption = None,
     build: Annotated[bool, typer.Option("--build/--no-build", help="Rate with dbt first.")] = True,
     dry_run: DryRunOption = False,
+    accept_corrections: Annotated[
+        bool, typer.Option("--accept-corrections", help="Even of many billed lines at once.")
+    ] = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """The billing run: rate all usage, then ledger += desired − ledger. Safe to repeat."""
@@ -64,7 +67,14 @@ def run(
                 "--exclude-resource-type",
                 "unit_test",
             )
-        result = bill(engine, current, run_date=run_date, service_code=service, dry_run=dry_run)
+        result = bill(
+            engine,
+            current,
+            run_date=run_date,
+            service_code=service,
+            dry_run=dry_run,
+            accept_corrections=accept_corrections,
+        )
     show(result, format_, title="Would bill" if dry_run else "Billed")
 
 

@@ -29,6 +29,15 @@ class BillingRunError(Exception):
     """The run wrote nothing. The message names the reason and the next command."""
 
 
+class MassCorrectionError(BillingRunError):
+    """More of what was billed would be corrected at once than a slip or two explains."""
+
+
+# Late usage is not counted: it is expected, and it only ever concerns what came in.
+MANY = 20
+LARGEST_SHARE = Decimal("0.05")
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What a run appended. `run_id` is None where there was nothing to append."""
@@ -172,12 +181,14 @@ def bill(
     run_date: date,
     service_code: str | None = None,
     dry_run: bool = False,
+    accept_corrections: bool = False,
 ) -> RunResult:
     """Appends what is missing from the ledger, all of it or none, under one advisory lock.
 
     Bills periods that ended, grace included, before `run_date` began in company time; a line that
     is in the ledger already is compared whatever the date. Raises BillingRunError where the marts
-    are not one finished and tested build, or the service is unknown.
+    are not one finished and tested build, or the service is unknown; MassCorrectionError, unless
+    told to accept them, before many billed lines would be corrected.
     """
     if run_date > datetime.now(settings.zone).date():
         raise BillingRunError(
@@ -204,6 +215,8 @@ def bill(
             lines_sha256=lines_sha256(lines),
             by_service=dict(sorted(Counter(line["service_code"] for line in lines).items())),
         )
+        if not (dry_run or accept_corrections):
+            _require_few_corrections(connection, lines)
         if dry_run or not (lines or _closes_a_date(connection, run_date, service_code)):
             return result
         run_id: int = connection.execute(
@@ -226,6 +239,21 @@ def bill(
                 sa.insert(billed_line), [{**line, "run_id": run_id} for line in lines]
             )
         return replace(result, run_id=run_id)
+
+
+def _require_few_corrections(connection: Connection, lines: Sequence[dict[str, Any]]) -> None:
+    corrected = {line["rated_line_key"] for line in lines if line["reason"] == "correction"}
+    billed: int = connection.execute(
+        sa.select(sa.func.count(sa.distinct(billed_line.c.rated_line_key)))
+    ).scalar_one()
+    if len(corrected) < MANY or len(corrected) <= billed * LARGEST_SHARE:
+        return
+    amount = sum(line["amount"] for line in lines if line["reason"] == "correction")
+    raise MassCorrectionError(
+        f"The run would correct {len(corrected)} of {billed} billed lines by {amount} in all, more"
+        " than late usage explains: a price, a plan, a link or an order changed for past periods?"
+        " `fusion-billing run --dry-run` shows them, `--accept-corrections` writes them."
+    )
 
 
 def _require_service(connection: Connection, service_code: str | None) -> None:

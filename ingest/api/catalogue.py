@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ingest.api.auth import ServiceRequest
 from ingest.api.database import Connection, Database
-from ingest.api.exact import iso_seconds, plain
+from ingest.api.exact import iso_seconds
 from ingest.api.marts import AGGREGATION_TYPES, Company, lago_id, read_marts
 from ingest.api.payloads import PageMeta
 from ingest.api.problems import RESPONSES, not_found
@@ -309,7 +309,7 @@ def _charge(row: asyncpg.Record, created_at: str) -> PlanCharge:
         prorated=False,
         min_amount_cents=0,
         properties=ChargeProperties(
-            amount=plain(row["unit_price"]), included=plain(row["quantity_included"])
+            amount=format(row["unit_price"], "f"), included=format(row["quantity_included"], "f")
         ),
         filters=[],
         taxes=[],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ import yaml
 from marts import AUGUST, OCTOBER, SEPTEMBER, Marts, ledger, rated, runs
 from sqlalchemy.engine import Engine
 
-from exports.billing_run import BillingRunError, bill
+from exports.billing_run import BillingRunError, MassCorrectionError, bill
 from exports.canonical import lines_sha256
 from warehouse.dbt_project import DBT_PROJECT
 from warehouse.settings import Settings
@@ -392,3 +393,22 @@ def test_a_build_that_comes_in_during_the_run_stops_it(
     sa.event.remove(fresh, "after_cursor_execute", rebuild)
     other.engine.dispose()
     assert (ledger(fresh), runs(fresh)) == ([], [])
+
+
+def test_many_corrections_at_once_need_a_word(
+    marts: Marts, fresh: Engine, settings: Settings
+) -> None:
+    """A price raised for next month re-priced every period that was ever billed."""
+
+    def all_at(price: str) -> list[dict[str, Any]]:
+        return [rated(subscription=f"nexacloud:sub_{n}", price=price) for n in range(30)]
+
+    marts.build(*all_at("0.085"))
+    assert bill(fresh, settings, run_date=RUN_DATE).lines == 30
+    marts.build(*all_at("0.09"))
+    with pytest.raises(MassCorrectionError, match=r"30 of 30 billed lines by 4\.80.*--dry-run"):
+        bill(fresh, settings, run_date=RUN_DATE)
+    assert len(ledger(fresh)) == 30
+    assert bill(fresh, settings, run_date=RUN_DATE, dry_run=True).adjustments == 30
+    accepted = bill(fresh, settings, run_date=RUN_DATE, accept_corrections=True)
+    assert (accepted.adjustments, accepted.amount) == (30, D("4.80"))  # 30 × (2.75 − 2.59)

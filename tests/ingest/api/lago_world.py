@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import psycopg
 from endpoint_world import Endpoint, Service, running
 
@@ -105,6 +106,24 @@ class LagoWorld:
     def key(self) -> str:
         return self.ours.http.headers["Authorization"].removeprefix("Bearer ")
 
+    def usage(self, subscription: str, customer: str = "maple", **query: Any) -> httpx.Response:
+        return self.ours.get(
+            f"/customers/{customer}/current_usage", external_subscription_id=subscription, **query
+        )
+
+    def charges(self, subscription: str) -> dict[str, tuple[str, int, int]]:
+        """Metric → units, events, cents of the current period."""
+        answer = self.usage(subscription)
+        assert answer.status_code == 200, answer.text
+        return {
+            charge["billable_metric"]["code"]: (
+                charge["units"],
+                charge["events_count"],
+                charge["amount_cents"],
+            )
+            for charge in answer.json()["customer_usage"]["charges_usage"]
+        }
+
 
 @contextmanager
 def built(database_url: str, folder: Path) -> Iterator[LagoWorld]:
@@ -138,6 +157,30 @@ def _service(endpoint: Endpoint, code: str) -> Service:
 
 def day_start(day: date) -> datetime:
     return datetime.combine(day, time(), ZONE).astimezone(UTC)
+
+
+def used(subscription: str, number: int, **changes: Any) -> dict[str, Any]:
+    """A counter of the current month's first hours: never too far ahead, whatever today is."""
+    begin = day_start(MONTH) + timedelta(minutes=number)
+    return {
+        "external_subscription_id": subscription,
+        "code": "messages",
+        "from": begin.isoformat(),
+        "to": (begin + timedelta(minutes=1)).isoformat(),
+        "value": "1",
+        "transaction_id": f"u{number}",
+    } | changes
+
+
+def happened(subscription: str, number: int, code: str, **properties: Any) -> dict[str, Any]:
+    """A Lago event of the current month's first hours."""
+    return {
+        "external_subscription_id": subscription,
+        "code": code,
+        "timestamp": int(day_start(MONTH).timestamp()) + 60 * number,
+        "transaction_id": f"h{number}",
+        "properties": properties,
+    }
 
 
 def post_random_counters(service: Service, subscription: str, seed: int) -> None:
