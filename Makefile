@@ -15,7 +15,7 @@ demo: $(INSTALLED) ## The main job, end to end, in two to three minutes
 	@$(BIN)/fusion-billing demo
 
 test: $(INSTALLED) ## The test-suite, on a real PostgreSQL of its own
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 up: $(INSTALLED) ## Everything running locally: PostgreSQL, endpoint, Dagster, sandbox Odoo
 	@$(BIN)/fusion-billing up

@@ -87,6 +87,20 @@ def test_public_names_are_where_contracts_say(build: Build, database_url: str) -
         assert f"marts.{mart}" in names
 
 
+def test_readers_read_marts_and_nothing_before_them(build: Build, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        relations = connection.execute(
+            "select relname from pg_class"
+            " where relnamespace = 'marts'::regnamespace and relkind = 'r'"
+        ).fetchall()
+        assert len(relations) > 10
+        connection.execute("set role fusion_reader")
+        for (name,) in relations:
+            connection.execute(f"select * from marts.{name} limit 0")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("select * from intermediate.int_usage_counters limit 0")
+
+
 def test_each_stage_builds_alone_on_a_fresh_warehouse(
     build: Build, database_url: str, tmp_path: Path
 ) -> None:
@@ -121,17 +135,3 @@ def test_each_stage_builds_alone_on_a_fresh_warehouse(
     )
     assert finance.exit_status == 0, finance.output
     assert by_type(finance)["test"] > 0
-
-
-def test_readers_read_marts_and_nothing_before_them(build: Build, database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        relations = connection.execute(
-            "select relname from pg_class"
-            " where relnamespace = 'marts'::regnamespace and relkind = 'r'"
-        ).fetchall()
-        assert len(relations) > 10
-        connection.execute("set role fusion_reader")
-        for (name,) in relations:
-            connection.execute(f"select * from marts.{name} limit 0")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("select * from intermediate.int_usage_counters limit 0")
