@@ -25,12 +25,12 @@ lint: $(INSTALLED) ## ruff, mypy, import-linter, sqlfluff
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/sqlfluff lint dbt/models dbt/tests --nofail-on-warning --disable-progress-bar
+	@$(BIN)/sqlfluff lint dbt/models dbt/tests dbt/macros --disable-progress-bar
 
 format: $(INSTALLED) ## Put code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix dbt/models dbt/tests --disable-progress-bar
+	@$(BIN)/sqlfluff fix dbt/models dbt/tests dbt/macros --disable-progress-bar
 
 lock: $(INSTALLED) ## Make requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
