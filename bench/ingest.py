@@ -50,7 +50,9 @@ class Bench:
         with world.process("bench.endpoint", port=port, URL=self.url, WORKERS=workers) as pid:
             yield port, pid
 
-    def batches(self, count: int, *, seed: int, port: int, path: str = "/api/v1/usage") -> list[bytes]:
+    def batches(
+        self, count: int, *, seed: int, port: int, path: str = "/api/v1/usage"
+    ) -> list[bytes]:
         items = world.counters(count * BATCH, seed=seed)
         return [
             world.request(self.key, path, {"counters": items[at : at + BATCH]}, port)
@@ -189,9 +191,7 @@ def flat_memory(bench: Bench, batches: int) -> None:
     with bench.ours() as (port, pid):
         step = max(1, batches // 20)
         for at in range(0, batches, step):
-            load.send(
-                bench.batches(step, seed=10_000 + at, port=port), port=port, connections=4
-            )
+            load.send(bench.batches(step, seed=10_000 + at, port=port), port=port, connections=4)
             sizes.append(world.resident_kib(pid) / 1024)
     print(
         f"| memory over {batches * BATCH:,} counters | {sizes[1]:.0f} MiB after a tenth, "

@@ -7,8 +7,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import uvloop
+
+_LONGEST_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,7 @@ class _Connection(asyncio.Protocol):
         self._seen = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
         self._next()
 
     def data_received(self, data: bytes) -> None:
@@ -84,7 +86,8 @@ def send(requests: Sequence[bytes], *, port: int, connections: int) -> Load:
             await loop.create_connection(
                 lambda end=end: _Connection(queue, latencies, end), "127.0.0.1", port
             )
-        await asyncio.gather(*ends)
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            await asyncio.gather(*ends)
         return Load(len(latencies), time.perf_counter() - started, sorted(latencies))
 
     return uvloop.run(run())

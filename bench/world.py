@@ -1,4 +1,4 @@
-"""What the benchmarks run on: a PostgreSQL with fsync on, endpoints as processes, counters to send."""
+"""What the benchmarks run on: an endpoint as a process of its own, and counters to send."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prepare(database_url: str) -> str:
 
 
 def counters(count: int, *, seed: int, subscriptions: int = 500) -> list[dict[str, object]]:
-    """Hourly counters of many subscriptions with random transaction ids: no order helps an index."""
+    """Hourly counters of many subscriptions; random transaction ids: no order helps an index."""
     chance = random.Random(seed)
     made = []
     for number in range(count):

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     serve_host: str = "127.0.0.1"
     serve_port: int = Field(default=8080, ge=1, le=65535)
     max_body_mb: int = Field(default=16, ge=1, le=1024)
+    rate_limit_per_second: int = Field(default=0, ge=0, le=1_000_000)  # 0: no limit
     lago_strict_duplicates: bool = False
 
     @classmethod

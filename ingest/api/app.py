@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -20,33 +21,111 @@ from ingest.api.catalogue import (
     get_plans,
 )
 from ingest.api.database import Database
-from ingest.api.events import get_event, get_events, post_event, post_events
+from ingest.api.direct import Direct, direct
+from ingest.api.events import (
+    accept_event,
+    accept_events,
+    get_event,
+    get_events,
+    post_event,
+    post_events,
+)
 from ingest.api.health import Probe, code_version, get_health
+from ingest.api.limits import RateLimit
 from ingest.api.marts import Company
-from ingest.api.payloads import REQUIRED
+from ingest.api.metrics import Metrics, get_metrics
+from ingest.api.payloads import (
+    REQUIRED,
+    EventAnswer,
+    EventRequest,
+    EventsAnswer,
+    EventsRequest,
+    UsageAnswer,
+    UsageRequest,
+)
 from ingest.api.problems import EXCEPTION_HANDLERS
-from ingest.api.usage import post_usage
+from ingest.api.usage import accept_usage, post_usage
 from ingest.api.usage_reading import get_current_usage, get_past_usage
+from ingest.api.writer import Writer
 from warehouse.settings import Settings
 
 PREFIXES = ("/api/billing/v1", "/api/v1")  # the second is what Lago's own clients ask for
 _MEGABYTE = 1024 * 1024
 
 
-def create_app(settings: Settings, database_url: str) -> Litestar:
+class Parts(NamedTuple):
+    """What the routes of one worker share."""
+
+    settings: Settings
+    database: Database
+    metrics: Metrics
+    writer: Writer
+    keys: Keys
+    rate_limit: RateLimit | None
+
+
+def create_endpoint(settings: Settings, database_url: str, metrics: Metrics) -> ASGIApp:
     """The endpoint on the warehouse at `database_url`. Connects when the first request needs it."""
+    parts = _parts(settings, database_url, metrics)
+    most_bytes = settings.max_body_mb * _MEGABYTE
+    return direct(
+        _framework(parts), _direct_routes(parts), parts.keys, parts.rate_limit, most_bytes
+    )
+
+
+def create_app(settings: Settings, database_url: str) -> Litestar:
+    """The same as Litestar alone knows it: all routes, and the OpenAPI document."""
+    return _framework(_parts(settings, database_url, Metrics()))
+
+
+def _parts(settings: Settings, database_url: str, metrics: Metrics) -> Parts:
     database = Database(database_url)
+    rate = settings.rate_limit_per_second
+    return Parts(
+        settings,
+        database,
+        metrics,
+        Writer(database, metrics),
+        Keys(database),
+        RateLimit(rate) if rate else None,
+    )
+
+
+def _direct_routes(parts: Parts) -> dict[str, Direct]:
+    database, writer = parts.database, parts.writer
+    strict = parts.settings.lago_strict_duplicates
+
+    async def usage(data: UsageRequest, service_code: str) -> UsageAnswer:
+        return await accept_usage(data, service_code, database, writer)
+
+    async def event(data: EventRequest, service_code: str) -> EventAnswer:
+        return await accept_event(data, service_code, database, writer, strict)
+
+    async def events(data: EventsRequest, service_code: str) -> EventsAnswer:
+        return await accept_events(data, service_code, database, writer, strict)
+
+    routes = {
+        "/usage": Direct(UsageRequest, usage),
+        "/events": Direct(EventRequest, event),
+        "/events/batch": Direct(EventsRequest, events),
+    }
+    return {prefix + path: route for prefix in PREFIXES for path, route in routes.items()}
+
+
+def _framework(parts: Parts) -> Litestar:
+    settings, database, metrics, writer, keys, rate_limit = parts
     probe = Probe(database)
     strict = settings.lago_strict_duplicates
     company = Company(settings.company_timezone, settings.company_currency)
 
     def bearer(app: ASGIApp) -> ASGIApp:
-        return BearerAuth(app, keys)
+        return BearerAuth(app, keys, rate_limit)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await database.open()
         yield
+        await writer.close()
         await database.close()
 
     routes = [
@@ -63,14 +142,16 @@ def create_app(settings: Settings, database_url: str) -> Litestar:
         get_plan,
         get_health,
     ]
-    keys = Keys(database)
     app = Litestar(
         route_handlers=[
             *(Router(prefix, route_handlers=routes, middleware=[bearer]) for prefix in PREFIXES),
             get_health,
+            get_metrics,
         ],
         dependencies={
             "database": Provide(lambda: database, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
+            "writer": Provide(lambda: writer, sync_to_thread=False),
             "probe": Provide(lambda: probe, sync_to_thread=False),
             "company": Provide(lambda: company, sync_to_thread=False),
             "strict_duplicates": Provide(lambda: strict, sync_to_thread=False),

@@ -14,6 +14,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from ingest.api.database import Connection, Database
+from ingest.api.limits import RateLimit
 from ingest.api.observe import note
 from ingest.api.problems import ProblemError
 from ingest.keys import sha256_of
@@ -77,19 +78,37 @@ class Keys:
         return known
 
 
-class BearerAuth(AbstractAuthenticationMiddleware):
-    """Sets `request.auth` to the service's code, or answers 401. As Lago: any scheme word."""
+async def authorize(
+    keys: Keys, rate_limit: RateLimit | None, authorization: str, told: dict[str, str]
+) -> str:
+    """The service that a request's Authorization header speaks for. As Lago: any scheme word.
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+    Where a rate is set, its headers are put into `told`. Raises ProblemError 401, 429.
+    """
+    words = authorization.split()
+    service_code = await keys.service_of(words[1]) if len(words) == 2 else None
+    if service_code is None:
+        raise ProblemError(401)
+    note(service=service_code)
+    if rate_limit is not None:
+        allowance = rate_limit.take(sha256_of(words[1]))
+        told.update(allowance.headers())
+        if allowance.retry_after:
+            raise ProblemError(429, headers=told)
+    return service_code
+
+
+class BearerAuth(AbstractAuthenticationMiddleware):
+    """Sets `request.auth` to the service's code, or answers 401 or 429."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, rate_limit: RateLimit | None) -> None:
         super().__init__(app)
         self._keys = keys
+        self._rate_limit = rate_limit
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> AuthenticationResult:
-        words = connection.headers.get("authorization", "").split()
-        service_code = await self._keys.service_of(words[1]) if len(words) == 2 else None
-        if service_code is None:
-            raise ProblemError(401)
-        note(service=service_code)
+        header = connection.headers.get("authorization", "")
+        service_code = await authorize(self._keys, self._rate_limit, header, {})
         return AuthenticationResult(user=None, auth=service_code)

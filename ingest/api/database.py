@@ -96,6 +96,7 @@ class Database:
             timeout=_CONNECT_SECONDS,
             server_settings=_SESSION,
             init=_commit_for_real,
+            reset=_keep,
         )
 
     async def open(self) -> None:
@@ -155,6 +156,11 @@ class Database:
             raise
         await self._pool.release(connection)
         return result
+
+
+async def _keep(_: Connection) -> None:
+    """Between two uses of a connection there is nothing to reset: transactions are closed by those
+    who open them, and asyncpg's RESET ALL would undo `_commit_for_real`, for a round trip."""
 
 
 async def _commit_for_real(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from ingest.api.auth import ServiceRequest
 from ingest.api.body import json_only
 from ingest.api.database import Database
 from ingest.api.exact import iso_milliseconds, iso_seconds, plain
+from ingest.api.judging import Receipt
 from ingest.api.payloads import (
     Event,
     EventAnswer,
@@ -26,8 +27,8 @@ from ingest.api.payloads import (
 from ingest.api.problems import RESPONSES, ProblemError, invalid, not_found, parameter_missing
 from ingest.api.reading import MOST_PER_PAGE, find_event, list_events, selection
 from ingest.api.rows import MOST_ITEMS, Row, event_row, lago_id, rows_of
-from ingest.api.store import Receipt, store
 from ingest.api.usage import already_there, settle_conflicts
+from ingest.api.writer import Writer
 
 
 @post(
@@ -43,13 +44,21 @@ async def post_event(
     data: EventRequest,
     request: ServiceRequest,
     database: Database,
+    writer: Writer,
     strict_duplicates: bool,
 ) -> EventAnswer:
     """Stores one event; whether its metric and subscription exist is judged later."""
+    return await accept_event(data, request.auth, database, writer, strict_duplicates)
+
+
+async def accept_event(
+    data: EventRequest, service_code: str, database: Database, writer: Writer, strict: bool
+) -> EventAnswer:
+    """Stores a service's event. Raises ProblemError, UnavailableError."""
     if data.event is None or data.event == Event():
         raise parameter_missing("event")
     try:
-        answers = await _store(database, request.auth, [data.event], strict_duplicates)
+        answers = await _store(database, writer, service_code, [data.event], strict)
     except ProblemError as problem:
         # Lago keys the errors of a single event by field alone.
         details = problem.body.error_details
@@ -72,16 +81,24 @@ async def post_events(
     data: EventsRequest,
     request: ServiceRequest,
     database: Database,
+    writer: Writer,
     strict_duplicates: bool,
 ) -> EventsAnswer:
     """Stores 1 to 10,000 events, all or none."""
+    return await accept_events(data, request.auth, database, writer, strict_duplicates)
+
+
+async def accept_events(
+    data: EventsRequest, service_code: str, database: Database, writer: Writer, strict: bool
+) -> EventsAnswer:
+    """Stores a service's events, all or none. Raises ProblemError, UnavailableError."""
     if data.events is None:
         raise parameter_missing("events")
     if not data.events:
         raise invalid({"events": ["no_events"]})
     if len(data.events) > MOST_ITEMS:
         raise invalid({"events": ["too_many_events"]})
-    return EventsAnswer(await _store(database, request.auth, data.events, strict_duplicates))
+    return EventsAnswer(await _store(database, writer, service_code, data.events, strict))
 
 
 @get("/events/{transaction_id:path}", responses=RESPONSES, summary="Read one event or counter back")
@@ -132,10 +149,10 @@ async def get_events(
 
 
 async def _store(
-    database: Database, service_code: str, events: Sequence[Event], strict: bool
+    database: Database, writer: Writer, service_code: str, events: Sequence[Event], strict: bool
 ) -> list[StoredEvent]:
     rows = rows_of(events, event_row)
-    receipt = await store(database, service_code, rows, refuse_duplicates=strict)
+    receipt = await writer.store(service_code, rows, refuse_duplicates=strict)
     await settle_conflicts(database, service_code, events, rows, receipt)
     if strict and receipt.duplicates:
         raise already_there(sorted(receipt.duplicates))

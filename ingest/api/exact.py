@@ -118,14 +118,12 @@ def microseconds(moment: datetime) -> int:
 
 def iso_milliseconds(moment: datetime) -> str:
     """`2023-11-14T22:13:20.000Z`, Lago's form of an event's timestamp."""
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    )
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def iso_seconds(moment: datetime) -> str:
     """`2023-11-14T22:13:20Z`, Lago's form of `created_at`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def iso_exact(moment: datetime) -> str:

@@ -227,16 +227,22 @@ class ExactJson(AbstractDTO[T]):
         return schema
 
     def decode_bytes(self, value: bytes) -> Any:
-        try:
-            return _DECODERS[self.model_type].decode(value)
-        except msgspec.ValidationError as error:
-            raise _misfit(str(error)) from None
-        except UnicodeDecodeError:
-            raise bad_request("the body is not UTF-8") from None
-        except msgspec.DecodeError as error:
-            raise bad_request(str(error)) from None
-        except RecursionError:
-            raise bad_request("the JSON is nested too deeply") from None
+        return decode(self.model_type, value)
+
+
+def decode(model: type[T], body: bytes) -> T:
+    """The body as the struct, numbers digit for digit. Raises ProblemError 400 or 422."""
+    try:
+        decoded: T = _DECODERS[model].decode(body)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from None
+    except UnicodeDecodeError:
+        raise bad_request("the body is not UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise bad_request(str(error)) from None
+    except RecursionError:
+        raise bad_request("the JSON is nested too deeply") from None
+    return decoded
 
 
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {

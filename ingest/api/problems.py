@@ -25,6 +25,7 @@ FORMAT = "invalid_format"
 _CODES = {
     404: "resource_not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "too_many_requests",
@@ -80,7 +81,32 @@ def not_found(resource: str) -> ProblemError:
     return ProblemError(404, code=f"{resource}_not_found")
 
 
-def _answer(problem: ProblemError) -> Response[ErrorBody]:
+def problem_of(error: Exception) -> ProblemError:
+    """The answer that an exception means. Logs what the person on call has to know, no payload."""
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, UnavailableError):
+        log.warning("database_unavailable", reason=error.reason)
+        return ProblemError(503, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+    if isinstance(error, RefusedError):
+        # What slipped through validation and PostgreSQL cannot store is still the sender's error.
+        log.warning("database_refused", sqlstate=error.sqlstate)
+        return invalid({"base": [INVALID]})
+    if isinstance(error, MethodNotAllowedException):
+        return ProblemError(405, headers=dict(error.headers or {}))
+    if isinstance(error, HTTPException):
+        if error.status_code == 400:
+            return bad_request("the request cannot be read")
+        return ProblemError(error.status_code)
+    # The message could quote a payload; the places cannot.
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("unexpected", exception=type(error).__qualname__, places=places)
+    return ProblemError(500)
+
+
+def _respond(_: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    problem = problem_of(error)
     return Response(
         problem.body,
         status_code=problem.body.status,
@@ -89,55 +115,19 @@ def _answer(problem: ProblemError) -> Response[ErrorBody]:
     )
 
 
-def _on_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[ErrorBody]:
-    return _answer(error)
-
-
-def _on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-    status = error.status_code
-    if isinstance(error, MethodNotAllowedException):
-        return _answer(ProblemError(405, headers=dict(error.headers or {})))
-    if status == 400:
-        return _answer(bad_request("the request cannot be read"))
-    return _answer(ProblemError(status))
-
-
-def _on_unavailable(_: Request[Any, Any, Any], error: UnavailableError) -> Response[ErrorBody]:
-    log.warning("database_unavailable", reason=error.reason)
-    return _answer(ProblemError(503, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)}))
-
-
-def _on_refused(_: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorBody]:
-    """What slipped through validation and PostgreSQL cannot store is still the sender's error."""
-    log.warning("database_refused", sqlstate=error.sqlstate)
-    return _answer(invalid({"base": [INVALID]}))
-
-
-def _on_anything(_: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    # The message could quote a payload; the places cannot.
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    log.error("unexpected", exception=type(error).__qualname__, places=places)
-    return _answer(ProblemError(500))
-
-
 RESPONSES: dict[int, ResponseSpec] = {
     status: ResponseSpec(ErrorBody, description=description, generate_examples=False)
     for status, description in (
         (400, "Not JSON, or without the root key."),
         (401, "No key, or not a valid one."),
         (404, "Nothing of the key's service has this id."),
+        (408, "The body did not arrive in time."),
         (413, "The body is above MAX_BODY_MB."),
         (415, "The body is not JSON in UTF-8."),
         (422, "`error_details` names every bad field, in lists by index."),
+        (429, "More requests than RATE_LIMIT_PER_SECOND; `Retry-After` tells when."),
         (503, "The database is away or busy; repeat the request after `Retry-After` seconds."),
     )
 }
 
-EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    ProblemError: _on_problem,
-    UnavailableError: _on_unavailable,
-    RefusedError: _on_refused,
-    HTTPException: _on_http_exception,
-    Exception: _on_anything,
-}
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {HTTPException: _respond, Exception: _respond}

@@ -1,58 +1,48 @@
-"""Exactly once: rows of one request go into raw.usage_counter all or none, each at most once ever.
+"""Exactly once: a group of requests goes into raw.usage_counter in one transaction.
 
-The happy path is one statement: insert everything. Where PostgreSQL stores fewer rows than sent,
-some were there before (or another request is just ahead of us): the transaction is rolled back,
-the stored ones are looked up and compared, and only the new ones are inserted, in a transaction
-that again must store exactly as many as it means to. So the batch's counts are always exact.
+The happy path is an insert without a look-up: that every row is new is what the primary key says.
+Where it says no, some rows were there before (or another transaction is just ahead of us): nothing
+of the group was stored, the stored rows are looked up and compared, and only the new ones are
+inserted, again without tolerance. So the counts of a batch are always exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import asyncpg
+
 from ingest.api.database import Connection, ContendedError, Database
+from ingest.api.judging import Earlier, Posting, Receipt, Stored, Verdict, judge
 from ingest.api.rows import Identity, Row
 
+# Measured: below, one statement wins by its fewer round trips; above, COPY by its cost per row.
+_FEW_ROWS = 100
 
-class Earlier(NamedTuple):
-    """What an earlier request stored under an identity."""
 
-    payload_hash: bytes
-    window_start: datetime
+class _Batch(NamedTuple):
+    batch_id: int
     received_at: datetime
 
 
-class Receipt(NamedTuple):
-    """What became of a request's rows. `conflicts`: nothing was stored, because of these indices.
+class _Sent(NamedTuple):
+    """A row with the service it belongs to; sorts by what the primary key sorts by."""
 
-    `duplicates` are the indices of rows stored before, or earlier in the same request.
-    """
-
-    accepted: int
-    duplicates: frozenset[int]
-    conflicts: tuple[int, ...]
-    batch_id: int | None
-    received_at: datetime | None
-    earlier: dict[Identity, Earlier]
-
-    def times(self, identity: Identity) -> tuple[datetime, datetime]:
-        """When a timestamp-less row's window starts, and when the row was received."""
-        before = self.earlier.get(identity)
-        if before is not None:
-            return before.window_start, before.received_at
-        if self.received_at is None:
-            raise LookupError("nothing was stored")
-        return self.received_at, self.received_at
+    service_code: str
+    row: Row
 
 
-_INSERT = """
-with batch as (
-    insert into raw.ingest_batch (service_code, counters, duplicates)
-    values ($1, $2, $3)
-    returning batch_id, received_at
-),
+_BATCHES = """
+insert into raw.ingest_batch (service_code, counters, duplicates)
+select * from unnest($1::text[], $2::int[], $3::int[])
+returning service_code, batch_id, received_at
+"""
+
+_INSERT = f"""
+with batch as ({_BATCHES}),
 
 stored as (
     insert into raw.usage_counter (
@@ -61,26 +51,32 @@ stored as (
         payload_hash, received_at
     )
     select
-        $1, sent.external_subscription_id, sent.transaction_id, batch.batch_id, sent.code,
-        sent.kind, coalesce(sent.window_start, batch.received_at),
+        sent.service_code, sent.external_subscription_id, sent.transaction_id, batch.batch_id,
+        sent.code, sent.kind, coalesce(sent.window_start, batch.received_at),
         coalesce(sent.window_end, batch.received_at), sent.value, sent.revision,
         sent.properties::jsonb, sent.amount_cents, sent.payload_hash, batch.received_at
     from
         unnest(
-            $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[],
-            $10::numeric[], $11::int[], $12::text[], $13::numeric[], $14::bytea[]
-        ) as sent (
-            external_subscription_id, transaction_id, code, kind, window_start, window_end,
-            value, revision, properties, amount_cents, payload_hash
+            $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+            $10::timestamptz[], $11::numeric[], $12::int[], $13::text[], $14::numeric[],
+            $15::bytea[]
+        ) with ordinality as sent (
+            service_code, external_subscription_id, transaction_id, code, kind, window_start,
+            window_end, value, revision, properties, amount_cents, payload_hash, position
         )
-        cross join batch
-    on conflict do nothing
-    returning 1
+        inner join batch on sent.service_code = batch.service_code
+    order by sent.position
 )
 
-select batch_id, received_at, (select count(*) from stored) as stored
+select service_code, batch_id, received_at
 from batch
-"""
+"""  # noqa: S608 - a constant
+
+_COPIED = (
+    "service_code", "external_subscription_id", "transaction_id", "batch_id", "code", "kind",
+    "window_start", "window_end", "value", "revision", "properties", "precise_total_amount_cents",
+    "payload_hash", "received_at",
+)  # fmt: skip
 
 _LOOK_UP = """
 select counter.external_subscription_id, counter.transaction_id, counter.payload_hash,
@@ -99,71 +95,119 @@ insert into raw.event_conflict (
 select $1, external_subscription_id, transaction_id, payload::jsonb, payload_hash
 from unnest($2::text[], $3::text[], $4::text[], $5::bytea[])
     as sent (external_subscription_id, transaction_id, payload, payload_hash)
+order by 2, 3, 5
+on conflict do nothing
 """
 
 
-async def store(
-    database: Database, service_code: str, rows: Sequence[Row], *, refuse_duplicates: bool = False
-) -> Receipt:
-    """Stores what is new, in one transaction; returns after its commit.
+async def store_group(
+    connection: Connection, postings: Sequence[Posting], *, look_first: bool
+) -> list[Receipt]:
+    """Stores what is new in one transaction; returns one receipt a request, after the commit.
 
-    With `refuse_duplicates` (Lago's way) a duplicate stops the request like a conflict does.
-    Raises UnavailableError (then the request may be repeated), RefusedError.
+    `look_first` where repeats are likely: a refused insert leaves dead rows behind. Raises
+    ContendedError where another transaction stored one of the rows meanwhile.
     """
-    first: dict[Identity, Row] = {}
-    duplicates: set[int] = set()
-    conflicts: list[int] = []
-    for index, row in enumerate(rows):
-        same = first.setdefault(row.identity, row)
-        if same is not row:
-            (duplicates.add if same.payload_hash == row.payload_hash else conflicts.append)(index)
-    stops = bool(conflicts) or (refuse_duplicates and bool(duplicates))
-    # In one order everywhere: two requests with the same rows then wait instead of deadlocking.
-    new = sorted(first.values())
-    earlier: dict[Identity, Earlier] = {}
-
-    async def work(connection: Connection) -> tuple[int, int | None, datetime | None]:
-        nonlocal earlier
-        if not stops and not earlier:
-            inserted = await _insert(connection, service_code, new, len(rows))
-            if inserted is not None:
-                return len(new), *inserted
-        earlier = await _look_up(connection, service_code, new)
-        fresh = [row for row in new if row.identity not in earlier]
-        clash = any(
-            earlier[row.identity].payload_hash != row.payload_hash
-            for row in new
-            if row.identity in earlier
-        )
-        if stops or clash or (refuse_duplicates and earlier) or not fresh:
-            return 0, None, None
-        inserted = await _insert(connection, service_code, fresh, len(rows))
-        if inserted is None:
+    stored: Stored = {}
+    verdicts = [] if look_first else judge(postings, stored)
+    batches = None
+    if not look_first and not any(verdict.refused for verdict in verdicts):
+        batches = await _insert(connection, postings, verdicts)
+    if batches is None:
+        stored = await _look_up(connection, postings)
+        verdicts = judge(postings, stored)
+        batches = await _insert(connection, postings, verdicts)
+        if batches is None:
             raise ContendedError
-        return len(fresh), *inserted
+    return [
+        _receipt(verdict, batches.get(posting.service_code), stored.get(posting.service_code, {}))
+        for posting, verdict in zip(postings, verdicts, strict=True)
+    ]
 
-    accepted, batch_id, received_at = await database.run(work)
-    for index, row in enumerate(rows):
-        before = earlier.get(row.identity)
-        if before is not None and before.payload_hash != row.payload_hash:
-            duplicates.discard(index)
-            conflicts.append(index)
-        elif before is not None and index not in conflicts:
-            duplicates.add(index)
+
+def _receipt(
+    verdict: Verdict, batch: _Batch | None, earlier: Mapping[Identity, Earlier]
+) -> Receipt:
     return Receipt(
-        accepted,
-        frozenset(duplicates),
-        tuple(sorted(set(conflicts))),
-        batch_id,
-        received_at,
+        len(verdict.fresh),
+        verdict.duplicates,
+        verdict.conflicts,
+        batch.batch_id if batch and verdict.fresh else None,
+        batch.received_at if batch else None,
         earlier,
     )
+
+
+async def _insert(
+    connection: Connection, postings: Sequence[Posting], verdicts: Sequence[Verdict]
+) -> dict[str, _Batch] | None:
+    """Stores all fresh rows and commits, or stores none: None where one of them exists already."""
+    counters: defaultdict[str, int] = defaultdict(int)
+    duplicates: defaultdict[str, int] = defaultdict(int)
+    # In one order everywhere: two groups with the same rows then wait instead of deadlocking.
+    sent: list[_Sent] = []
+    for posting, verdict in zip(postings, verdicts, strict=True):
+        if verdict.fresh:
+            counters[posting.service_code] += len(verdict.fresh)
+            duplicates[posting.service_code] += len(verdict.duplicates)
+            sent += [_Sent(posting.service_code, row) for row in verdict.fresh]
+    if not sent:
+        return {}
+    sent.sort()
+    batch = (list(counters), list(counters.values()), [duplicates[code] for code in counters])
+    try:
+        if len(sent) <= _FEW_ROWS:
+            made = await connection.fetch(_INSERT, *batch, *_columns(sent))
+        else:
+            async with connection.transaction():
+                made = await connection.fetch(_BATCHES, *batch)
+                await _copy(connection, sent, made)
+    except asyncpg.UniqueViolationError:
+        return None
+    return {row["service_code"]: _Batch(row["batch_id"], row["received_at"]) for row in made}
+
+
+def _columns(sent: Sequence[_Sent]) -> list[Sequence[object]]:
+    services, rows = zip(*sent, strict=True)
+    identities, *others = zip(*rows, strict=True)
+    return [services, *zip(*identities, strict=True), *others]
+
+
+async def _copy(
+    connection: Connection, sent: Sequence[_Sent], made: Sequence[asyncpg.Record]
+) -> None:
+    batches = {row["service_code"]: (row["batch_id"], row["received_at"]) for row in made}
+    records = []
+    for service, row in sent:
+        batch_id, received_at = batches[service]
+        identity, code, kind, start, end, value, revision, properties, cents, digest = row
+        window = (start or received_at, end or received_at)
+        left = (service, *identity, batch_id, code, kind, *window)
+        records.append((*left, value, revision, properties, cents, digest, received_at))
+    await connection.copy_records_to_table(
+        "usage_counter", schema_name="raw", columns=_COPIED, records=records
+    )
+
+
+async def _look_up(connection: Connection, postings: Sequence[Posting]) -> Stored:
+    asked: defaultdict[str, set[Identity]] = defaultdict(set)
+    for posting in postings:
+        asked[posting.service_code].update(row.identity for row in posting.rows)
+    return {
+        service: {
+            Identity(row[0], row[1]): Earlier(row[2], row[3], row[4])
+            for row in await connection.fetch(
+                _LOOK_UP, service, *zip(*sorted(identities), strict=True)
+            )
+        }
+        for service, identities in asked.items()
+    }
 
 
 async def record_conflicts(
     database: Database, service_code: str, rows: Sequence[Row], payloads: Sequence[str]
 ) -> None:
-    """Keeps payloads whose identity another payload has, in a transaction of their own."""
+    """Keeps payloads whose identity another payload has, each once, in their own transaction."""
 
     async def work(connection: Connection) -> None:
         await connection.execute(
@@ -176,50 +220,3 @@ async def record_conflicts(
         )
 
     await database.run(work)
-
-
-async def _insert(
-    connection: Connection, service_code: str, rows: Sequence[Row], sent: int
-) -> tuple[int, datetime] | None:
-    """Stores all the rows and commits, or stores none: None where one of them exists already."""
-    identities, codes, kinds, starts, ends, values, revisions, properties, cents, hashes = zip(
-        *rows, strict=True
-    )
-    subscriptions, transaction_ids = zip(*identities, strict=True)
-    transaction = connection.transaction()
-    await transaction.start()
-    batch = await connection.fetchrow(
-        _INSERT,
-        service_code,
-        len(rows),
-        sent - len(rows),
-        subscriptions,
-        transaction_ids,
-        codes,
-        kinds,
-        starts,
-        ends,
-        values,
-        revisions,
-        properties,
-        cents,
-        hashes,
-    )
-    if batch["stored"] != len(rows):
-        await transaction.rollback()
-        return None
-    await transaction.commit()
-    return batch["batch_id"], batch["received_at"]
-
-
-async def _look_up(
-    connection: Connection, service_code: str, rows: Sequence[Row]
-) -> dict[Identity, Earlier]:
-    subscriptions, transaction_ids = zip(*(row.identity for row in rows), strict=True)
-    found = await connection.fetch(_LOOK_UP, service_code, subscriptions, transaction_ids)
-    return {
-        Identity(row[0], row[1]): Earlier(
-            row["payload_hash"], row["window_start"], row["received_at"]
-        )
-        for row in found
-    }

@@ -10,6 +10,7 @@ from litestar import post
 from ingest.api.auth import ServiceRequest
 from ingest.api.body import json_only
 from ingest.api.database import Database
+from ingest.api.judging import Receipt
 from ingest.api.observe import note
 from ingest.api.payloads import (
     Counter,
@@ -21,7 +22,8 @@ from ingest.api.payloads import (
 )
 from ingest.api.problems import EXISTS, RESPONSES, Details, invalid, parameter_missing
 from ingest.api.rows import MOST_ITEMS, Row, counter_row, rows_of
-from ingest.api.store import Receipt, record_conflicts, store
+from ingest.api.store import record_conflicts
+from ingest.api.writer import Writer
 
 _as_sent = msgspec.json.Encoder(decimal_format="number")
 
@@ -36,9 +38,16 @@ _as_sent = msgspec.json.Encoder(decimal_format="number")
     summary="Post counters",
 )
 async def post_usage(
-    data: UsageRequest, request: ServiceRequest, database: Database
+    data: UsageRequest, request: ServiceRequest, database: Database, writer: Writer
 ) -> UsageAnswer:
     """Stores 1 to 10,000 counters, all or none; the answer leaves after the commit."""
+    return await accept_usage(data, request.auth, database, writer)
+
+
+async def accept_usage(
+    data: UsageRequest, service_code: str, database: Database, writer: Writer
+) -> UsageAnswer:
+    """Stores a service's counters, all or none. Raises ProblemError, UnavailableError."""
     counters = data.counters
     if counters is None:
         raise parameter_missing("counters")
@@ -47,8 +56,8 @@ async def post_usage(
     if len(counters) > MOST_ITEMS:
         raise invalid({"counters": ["too_many_counters"]})
     rows = rows_of(counters, counter_row)
-    receipt = await store(database, request.auth, rows)
-    await settle_conflicts(database, request.auth, counters, rows, receipt)
+    receipt = await writer.store(service_code, rows)
+    await settle_conflicts(database, service_code, counters, rows, receipt)
     return UsageAnswer(UsageReceipt(receipt.accepted, len(receipt.duplicates), receipt.batch_id))
 
 

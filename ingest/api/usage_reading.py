@@ -119,18 +119,25 @@ async def get_past_usage(
     if not external_subscription_id:
         raise invalid({"external_subscription_id": [MANDATORY]})
     pages = selection({"page": page, "per_page": per_page})
-    newest = selection({"page": periods_count}) if periods_count else None
+    newest = _periods(periods_count)
     wanted = Wanted(
         external_customer_id, external_subscription_id, None, billable_metric_code or None
     )
     periods = await past_usage(database, request.auth, wanted, company)
-    if newest is not None:
-        periods = periods[: newest.page]
+    periods = periods[:newest]
     first = (pages.page - 1) * pages.per_page
     return UsagePeriodsPage(
         periods[first : first + pages.per_page],
         page_meta(len(periods), pages.page, pages.per_page),
     )
+
+
+def _periods(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
+        raise invalid({"periods_count": [INVALID]})
+    return int(text[:12])
 
 
 async def current_usage(

@@ -6,8 +6,10 @@ posts afterwards are what came in since.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import psycopg
 from endpoint_world import Endpoint, Service, running
+from litestar import Litestar
+from litestar.exceptions import LitestarDeprecationWarning
 
 from ingest import keys
+from ingest.api.app import create_app
 from warehouse.dbt_project import run_dbt
 from warehouse.settings import Settings
 
@@ -75,9 +80,11 @@ FIRST_RANDOM_DAY, RANDOM_DAYS = date(2026, 1, 28), 75  # over the start of dayli
 SUBSCRIPTIONS = (
     *(
         Subscription(name)
-        for name in ("by-hand", "revised", "metered", "odd", "huge", "python", "node", "docs",
+        for name in ("by-hand", "revised", "metered", "odd", "huge", "python", "node",
+            "node-billing", "typed",
                      "empty", "billed", "fuzzed")
     ),
+    Subscription("sub_42", account="acct_42"),
     Subscription("unlinked", account="nobody"),
     Subscription("linked-to-another", account="other-partner"),
     Subscription("ended", end=TODAY - timedelta(days=1)),
@@ -91,7 +98,15 @@ SUBSCRIPTIONS = (
     Subscription("by-hand", service=THEIRS, plan="maps_growth"),
     *RANDOM,
 )  # fmt: skip
-LINKS = ((OURS, "maple", 1), (OURS, "other-partner", 2), (THEIRS, "maple", 1), (THEIRS, "birch", 1))
+LINKS = (
+    (OURS, "maple", 1),
+    (OURS, "acct_42", 1),
+    (OURS, "other-partner", 2),
+    (THEIRS, "maple", 1),
+    (THEIRS, "birch", 1),
+)
+
+DIMENSIONS = ("dim_account", "dim_charge", "dim_metric", "dim_subscription")
 
 
 @dataclass
@@ -99,12 +114,18 @@ class LagoWorld:
     """A running endpoint on a built warehouse; `ours` and `theirs` hold a key each."""
 
     endpoint: Endpoint
+    folder: Path
     ours: Service
     theirs: Service
 
     @property
     def key(self) -> str:
         return self.ours.http.headers["Authorization"].removeprefix("Bearer ")
+
+    def build(self, *models: str) -> None:
+        """Runs dbt on these models."""
+        settings = Settings(_env_file=None, fusion_home=self.folder, company_timezone=TIMEZONE)
+        run_dbt(self.endpoint.database_url, settings, "run", "--select", *models)
 
     def usage(self, subscription: str, customer: str = "maple", **query: Any) -> httpx.Response:
         return self.ours.get(
@@ -129,7 +150,7 @@ class LagoWorld:
 def built(database_url: str, folder: Path) -> Iterator[LagoWorld]:
     """The world on a migrated, empty database: counters over HTTP, mirror, ledger, one dbt run."""
     with running(database_url, folder) as endpoint:
-        world = LagoWorld(endpoint, _service(endpoint, OURS), _service(endpoint, THEIRS))
+        world = LagoWorld(endpoint, folder, *(_service(endpoint, code) for code in (OURS, THEIRS)))
         for seed, subscription in enumerate(RANDOM):
             post_random_counters(world.ours, subscription.external_id, seed)
         with psycopg.connect(database_url) as connection:
@@ -139,15 +160,24 @@ def built(database_url: str, folder: Path) -> Iterator[LagoWorld]:
                     [(record["id"], json.dumps(record)) for record in records],
                 )
             _bill(connection)
-        run_dbt(
-            database_url,
-            Settings(_env_file=None, fusion_home=folder, company_timezone=TIMEZONE),
-            "run",
-            "--select",
+        world.build(
             *(f"+{mart}" for mart in ("fct_billed_lines", "fct_usage_daily", "fct_rated_lines")),
-            *("+dim_account", "+dim_charge", "+dim_metric", "+dim_subscription"),
+            *(f"+{dimension}" for dimension in DIMENSIONS),
         )
         yield world
+
+
+def whole_app() -> Litestar:
+    """The app without a database: its routes and its OpenAPI document."""
+
+    async def made() -> Litestar:  # a pool wants a loop about it, even one that never connects
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LitestarDeprecationWarning)
+            app = create_app(Settings(_env_file=None), "postgresql://nobody@127.0.0.1/none")
+            _ = app.openapi_schema
+        return app
+
+    return asyncio.run(made())
 
 
 def _service(endpoint: Endpoint, code: str) -> Service:
@@ -216,6 +246,9 @@ def post_random_counters(service: Service, subscription: str, seed: int) -> None
                 ),
             }
         )
+        if number % 3 == 0:  # the same window and kind once more
+            again = {"value": value(), "transaction_id": f"r{number}"}
+            counters.append(rng.choice(counters) | again | {"revision": rng.choice((0, 1, 2))})
         code, _, field, *_ = rng.choice(CATALOGUE)
         events.append(
             {
@@ -287,12 +320,15 @@ def _mirror() -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
 
 
-# period, charge, adjustment, used, included, billed, price, amount
+BILLED = Subscription("billed")
+THEIR_BILLED = Subscription("maps", account="birch", service=THEIRS, plan="maps_growth")
+# subscription, period, charge, adjustment, used, included, billed, price, amount
 LEDGER = (
-    (MONTH_BEFORE_LAST, "messages", 0, "1200", "1000", "200", "0.012", "2.40"),
-    (LAST_MONTH, "messages", 0, "1500", "1000", "500", "0.012", "6.00"),
-    (LAST_MONTH, "messages", 1, "100.5", "0", "100.5", "0.012", "1.21"),
-    (LAST_MONTH, "agents", 0, "5", "3", "2", "9.00", "18.00"),
+    (BILLED, MONTH_BEFORE_LAST, "messages", 0, "1200", "1000", "200", "0.012", "2.40"),
+    (BILLED, LAST_MONTH, "messages", 0, "1500", "1000", "500", "0.012", "6.00"),
+    (BILLED, LAST_MONTH, "messages", 1, "100.5", "0", "100.5", "0.012", "1.21"),
+    (BILLED, LAST_MONTH, "agents", 0, "5", "3", "2", "9.00", "18.00"),
+    (THEIR_BILLED, LAST_MONTH, "map_loads", 0, "20000", "10000", "10000", "0.0023", "23.00"),
 )
 
 
@@ -300,21 +336,40 @@ def _bill(connection: psycopg.Connection[Any]) -> None:
     connection.execute(
         "insert into ops.billing_run (run_date, build_id, high_water_xid, catalog_sha256,"
         " code_version, lines, adjustments, amount, lines_sha256)"
-        " values (%s, 'b', '1', '', '0', 3, 1, 27.61, '')",
+        " values (%s, 'b', '1', '', '0', 4, 1, 50.61, '')",
         [TODAY],
     )
-    for start, code, adjustment, used, included, billed, price, amount in LEDGER:
+    for whose, start, code, adjustment, used_, included, billed, price, amount in LEDGER:
         end = LAST_MONTH if start == MONTH_BEFORE_LAST else MONTH
-        rated = f"nexadesk:billed:desk_team/{code}:{start}:1"
+        subscription_key = f"{whose.service}:{whose.external_id}"
+        charge_key = f"{whose.plan}/{code}"
+        rated = f"{subscription_key}:{charge_key}:{start}:1"
+        values = {
+            "line_key": f"{rated}~{adjustment}" if adjustment else rated,
+            "rated_line_key": rated,
+            "adjustment_no": adjustment,
+            "run_id": 1,
+            "reason": "late_usage" if adjustment else "period",
+            "service_code": whose.service,
+            "account_key": f"{whose.service}:{whose.account}",
+            "subscription_key": subscription_key,
+            "odoo_order_id": 1,
+            "plan_code": whose.plan,
+            "metric_code": code,
+            "charge_key": charge_key,
+            "period_start": start,
+            "period_end": end,
+            "tier": 1,
+            "quantity_used": used_,
+            "quantity_included": included,
+            "quantity_billed": billed,
+            "unit_price": price,
+            "amount": amount,
+            "amount_precise": amount,
+            "currency": "CAD",
+        }
         connection.execute(
-            "insert into ops.billed_line (line_key, rated_line_key, adjustment_no, run_id, reason,"
-            " service_code, account_key, subscription_key, odoo_order_id, plan_code, metric_code,"
-            " charge_key, period_start, period_end, tier, quantity_used, quantity_included,"
-            " quantity_billed, unit_price, amount, amount_precise, currency)"
-            " values (%s, %s, %s, (select max(run_id) from ops.billing_run), %s, 'nexadesk',"
-            " 'nexadesk:maple', 'nexadesk:billed', 1, 'desk_team', %s, %s, %s, %s, 1, %s, %s, %s,"
-            " %s, %s, %s, 'CAD')",
-            [f"{rated}~{adjustment}" if adjustment else rated, rated, adjustment,
-             "late_usage" if adjustment else "period", code, f"desk_team/{code}", start, end,
-             used, included, billed, price, amount, amount],
-        )  # fmt: skip
+            f"insert into ops.billed_line ({', '.join(values)})"
+            f" values ({', '.join(['%s'] * len(values))})",
+            list(values.values()),
+        )

@@ -28,7 +28,8 @@ def run(app: Service, *command: str) -> str:
 
 
 def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    """The page's first block; the section on reading usage is test_api_lago_clients.py's."""
+    found, *_ = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     return str(found)
 
 

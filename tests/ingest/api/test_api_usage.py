@@ -127,8 +127,8 @@ def test_a_request_id_comes_back_and_the_log_holds_no_payload(app: Service) -> N
     assert len(app.get("/nothing").headers["X-Request-Id"]) == 32
     app.get("/events/tell-nobody")
     log = app.endpoint.log.read_text()
-    assert '"request_id": "call-42"' in log
-    assert f'"service": "{app.code}"' in log
+    assert '"request_id":"call-42"' in log
+    assert f'"service":"{app.code}"' in log
     key = app.http.headers["Authorization"].removeprefix("Bearer ")
     for secret in ("tell-nobody", "123.456789", key, key[-8:]):
         assert secret not in log
