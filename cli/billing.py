@@ -6,6 +6,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
+from sqlalchemy.engine import Engine
 
 from cli.options import (
     DryRunOption,
@@ -18,8 +19,9 @@ from cli.options import (
     warehouse,
 )
 from cli.output import Format, show
-from exports.billing_run import bill
+from exports.billing_run import BillingRunError, bill
 from warehouse.dbt_project import run_dbt
+from warehouse.locks import session_lock
 from warehouse.settings import settings
 from warehouse.version import code_version
 
@@ -33,6 +35,19 @@ _RECONCILIATION = sa.text("""
         and status = 'difference'
     order by service_code, period_start, subscription_key, charge_key
 """)
+
+
+# What a line of text has room for; JSON has all.
+_IN_TABLE = (
+    "reason",
+    "period_start",
+    "subscription_key",
+    "metric_code",
+    "app_amount",
+    "platform_amount",
+    "odoo_amount",
+    "detail",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -58,15 +73,7 @@ def run(
     current = settings()
     with warehouse() as engine:
         if build:
-            run_dbt(
-                url_of(engine),
-                current,
-                "build",
-                "--select",
-                "+tag:rating",
-                "--exclude-resource-type",
-                "unit_test",
-            )
+            _dbt(engine, "build", "--select", "+tag:rating", "--exclude-resource-type", "unit_test")
         result = bill(
             engine,
             current,
@@ -81,14 +88,35 @@ def run(
 def reconcile(
     service: ServiceOption = None,
     month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="Only this month.")] = "",
+    build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Bring finance's marts up to date first.")
+    ] = True,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Differences between app, platform and Odoo, each with its reason; 1 if one has none."""
+    """Differences between app, platform and Odoo, each with its reason; 1 if one has none.
+    Odoo is as of the last `odoo mirror`."""
     parameters = {"service": service, "month": parse_month(month) if month else None}
-    with warehouse() as engine, engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(_RECONCILIATION, parameters).mappings()]
-    show(rows, format_, title="Differences")
+    with warehouse() as engine:
+        if build:
+            # Its tests would stop at an unexplained difference, which this command is to show.
+            _dbt(engine, "run", "--select", "fqn:*", "--exclude", "+tag:rating")
+        try:
+            with engine.connect() as connection:
+                found = connection.execute(_RECONCILIATION, parameters).mappings()
+                rows = [dict(row) for row in found]
+        except sa.exc.ProgrammingError:
+            raise BillingRunError("Nothing is reconciled yet: run it without --no-build.") from None
+    shown = rows if format_ is Format.JSON else [{k: row[k] for k in _IN_TABLE} for row in rows]
+    show(shown, format_, title="Differences")
     raise typer.Exit(1 if any(row["reason"] == "unexplained" for row in rows) else 0)
+
+
+def _dbt(engine: Engine, *arguments: str) -> None:
+    """One dbt of this machine's commands at a time: two would swap each other's tables away."""
+    with session_lock(engine, "dbt") as taken:
+        if not taken:
+            raise BillingRunError("Another command builds the marts just now: let it finish.")
+        run_dbt(url_of(engine), settings(), *arguments)
 
 
 def close(
@@ -102,5 +130,11 @@ def close(
     from exports.finance.close import close_month
 
     with warehouse() as engine:
-        closed = close_month(engine, first, current.exports_folder, code_version=code_version())
+        closed = close_month(
+            engine,
+            first,
+            current.exports_folder,
+            company_currency=current.company_currency,
+            code_version=code_version(),
+        )
     show(closed, format_, title=f"Closed {month}")

@@ -27,9 +27,17 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def child(
-    name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    name: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    port: int | None = None,
 ) -> Iterator[Part]:
-    """A Python process `python -m …` for the time of the block; SIGTERM, then SIGKILL, ends it."""
+    """A Python process `python -m …` for the time of the block; SIGTERM, then SIGKILL, ends it.
+    LocalPartError where its `port` is taken: whoever answers there would be taken for it."""
+    if port is not None and listens(port):
+        raise LocalPartError(f"{name} cannot listen on port {port}: something else does.")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -57,15 +65,18 @@ class Part:
     process: subprocess.Popen[bytes]
     log: Path
 
+    def require_alive(self) -> None:
+        """Raises LocalPartError where the part has ended."""
+        if self.process.poll() is not None:
+            raise LocalPartError(
+                f"{self.name} ended with status {self.process.returncode}. Its log is {self.log}."
+            )
+
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
         """Returns when `ready`. Raises LocalPartError when the part ends or time runs out."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise LocalPartError(
-                    f"{self.name} ended with status {self.process.returncode}. "
-                    f"Its log is {self.log}."
-                )
+            self.require_alive()
             if ready():
                 return
             time.sleep(0.1)
@@ -89,10 +100,10 @@ def listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def endpoint(database_url: str, port: int, log: Path) -> Iterator[str]:
-    """The ingestion endpoint; yields its base URL."""
+def endpoint(database_url: str, port: int, log: Path) -> Iterator[tuple[str, Part]]:
+    """The ingestion endpoint; yields its base URL and the part."""
     arguments = ["cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with child("The endpoint", arguments, {"DATABASE_URL": database_url}, log) as part:
+    with child("The endpoint", arguments, {"DATABASE_URL": database_url}, log, port=port) as part:
         base = f"http://127.0.0.1:{port}"
         part.wait_until(lambda: answers(f"{base}/health"), seconds=60)
-        yield base
+        yield base, part

@@ -71,7 +71,9 @@ def _show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     table = Table(title=title or None, box=None, title_justify="left", header_style="bold")
     for key, value in rows[0].items():
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        table.add_column(key.replace("_", " "), justify="right" if is_number else "left")
+        table.add_column(
+            key.replace("_", " "), justify="right" if is_number else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)

@@ -19,7 +19,7 @@ from cli.output import err, out
 from odoo_gateway.connect import connect_from
 from warehouse.engine import connected
 from warehouse.migrate import migrate
-from warehouse.settings import Settings, load_settings, up_env
+from warehouse.settings import Settings, env_files, load_settings, up_env
 
 ODOO_PORT = 8069  # Odoo's own
 
@@ -33,10 +33,12 @@ def up(
     port: Annotated[int, typer.Option("--port", help="The endpoint; default: SERVE_PORT.")] = 0,
 ) -> None:
     """PostgreSQL, endpoint, Dagster, and the sandbox's Odoo unless ODOO_URL is set."""
+    if up_env() in env_files():
+        raise DemoError("`fusion-billing up` runs on this state already.")
     up_env().unlink(missing_ok=True)
     settings = load_settings()
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     logs = settings.fusion_home / "logs"
     try:
@@ -50,20 +52,22 @@ def up(
             stack.enter_context(sandbox_odoo(settings, state, today(), port=odoo_port))
             if settings.odoo_url is None:
                 make_world_ready(engine, connect_from(load_settings()), settings)
-            base = stack.enter_context(
+            base, part = stack.enter_context(
                 endpoint(url, port or settings.serve_port, logs / "endpoint.log")
             )
-            stack.enter_context(_dagster(url, settings, ui_port, logs))
+            parts = [part, *stack.enter_context(_dagster(url, settings, ui_port, logs))]
             stack.enter_context(_up_env(url))
             _say_where(url, base, ui_port, logs)
-            stopped.wait()
+            while not stopped.wait(1):
+                for part in parts:
+                    part.require_alive()
             err.print("… stopping")
     except LocalPartError as error:
         raise DemoError(str(error)) from error
 
 
 @contextlib.contextmanager
-def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[None]:
+def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[list[Part]]:
     from dagster_project.instance import enter
 
     enter(url, settings)
@@ -76,17 +80,15 @@ def _dagster(url: str, settings: Settings, port: int, logs: Path) -> Iterator[No
     daemon = ["dagster._daemon", "run", "-w", str(workspace)]
     with contextlib.ExitStack() as stack:
 
-        def start(name: str, arguments: list[str], log: str) -> Part:
-            return stack.enter_context(child(name, arguments, {}, logs / log))
+        def start(name: str, arguments: list[str], log: str, port: int | None = None) -> Part:
+            return stack.enter_context(child(name, arguments, {}, logs / log, port=port))
 
-        start("Dagster's code server", code, "dagster-code.log").wait_until(
-            lambda: listens(code_port), seconds=120
-        )
-        start("Dagster's daemon", daemon, "dagster-daemon.log")
-        start("Dagster's UI", web, "dagster-ui.log").wait_until(
-            lambda: answers(f"http://127.0.0.1:{port}/server_info"), seconds=120
-        )
-        yield
+        code_server = start("Dagster's code server", code, "dagster-code.log")
+        code_server.wait_until(lambda: listens(code_port), seconds=120)
+        runner = start("Dagster's daemon", daemon, "dagster-daemon.log")
+        ui = start("Dagster's UI", web, "dagster-ui.log", port)
+        ui.wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), seconds=120)
+        yield [code_server, runner, ui]
 
 
 @contextlib.contextmanager
@@ -96,7 +98,8 @@ def _up_env(url: str) -> Iterator[None]:
     up_env().parent.mkdir(parents=True, exist_ok=True)
     up_env().touch(mode=0o600)
     up_env().write_text(
-        "".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ)
+        f"FUSION_UP_PID={os.getpid()}\n"
+        + "".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ)
     )
     try:
         yield

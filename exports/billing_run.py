@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -211,7 +211,7 @@ def bill(
             run_date=run_date,
             lines=len(lines),
             adjustments=sum(1 for line in lines if line["adjustment_no"] > 0),
-            amount=sum((line["amount"] for line in lines), Decimal(0)),
+            amount=_exact_sum(line["amount"] for line in lines),
             lines_sha256=lines_sha256(lines),
             by_service=dict(sorted(Counter(line["service_code"] for line in lines).items())),
         )
@@ -241,6 +241,12 @@ def bill(
         return replace(result, run_id=run_id)
 
 
+def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """A counter may have 38 digits; Python's default context would round the sum to 28."""
+    with localcontext(prec=1000):
+        return sum(amounts, Decimal(0))
+
+
 def _require_few_corrections(connection: Connection, lines: Sequence[dict[str, Any]]) -> None:
     corrected = {line["rated_line_key"] for line in lines if line["reason"] == "correction"}
     billed: int = connection.execute(
@@ -248,7 +254,7 @@ def _require_few_corrections(connection: Connection, lines: Sequence[dict[str, A
     ).scalar_one()
     if len(corrected) < MANY or len(corrected) <= billed * LARGEST_SHARE:
         return
-    amount = sum(line["amount"] for line in lines if line["reason"] == "correction")
+    amount = _exact_sum(line["amount"] for line in lines if line["reason"] == "correction")
     raise MassCorrectionError(
         f"The run would correct {len(corrected)} of {billed} billed lines by {amount} in all, more"
         " than late usage explains: a price, a plan, a link or an order changed for past periods?"

@@ -77,7 +77,7 @@ def describe(line: Mapping[str, Any]) -> str:
     """
     unit = f" {line['unit']}" if line["unit"] else ""
     symbol = _SYMBOLS.get(line["currency"], f"{line['currency']} ")
-    price = f"{symbol}{decimal_text(line['unit_price'])}"
+    price = f"{symbol}{_price(line['unit_price'])}"
     parts = [f"{_number(line['quantity_used'])}{unit} used"]
     if line["quantity_included"]:
         parts.append(f"{_number(line['quantity_included'])} included")
@@ -96,6 +96,12 @@ def period_text(start: date, end: date) -> str:
         return f"{start:%b %Y}"
     year = "" if start.year == last.year else f" {start.year}"
     return f"{start.day} {start:%b}{year} – {last.day} {last:%b %Y}"
+
+
+def _price(value: Decimal) -> str:
+    """At least two decimals, as on a price tag: 9.00, 0.10, 0.0023."""
+    whole, _, fraction = decimal_text(value).partition(".")
+    return f"{whole}.{fraction:0<2}"
 
 
 def _number(value: Decimal) -> str:

@@ -29,6 +29,10 @@ KEYS_PER_READ = 500
 LINES_PER_CREATE = 200
 
 
+class NothingRatedError(Exception):
+    """dbt has not built the marts."""
+
+
 class PushBusyError(Exception):
     """Another push is at work on this Odoo database."""
 
@@ -76,8 +80,7 @@ def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = F
             raise PushBusyError(
                 f"Another push is at work on {database}. Let it finish, then repeat."
             )
-        with engine.connect() as connection:
-            pending = [dict(row) for row in connection.execute(_PENDING).mappings()]
+        pending = _pending(engine)
         result = PushResult(pending=len(pending))
         if not pending:
             return result
@@ -85,6 +88,14 @@ def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = F
         for lines in _batches(pending, KEYS_PER_READ):
             _push_lines(engine, client, lines, precision, result, dry_run=dry_run)
         return result
+
+
+def _pending(engine: Engine) -> list[_Line]:
+    try:
+        with engine.connect() as connection:
+            return [dict(row) for row in connection.execute(_PENDING).mappings()]
+    except sa.exc.ProgrammingError:
+        raise NothingRatedError("Nothing is rated yet: `fusion-billing run` comes first.") from None
 
 
 def _batches(lines: Sequence[_Line], size: int) -> Iterator[Sequence[_Line]]:
@@ -162,7 +173,13 @@ def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
         return {}
     orders = {
         record["id"]: record
-        for record in client.search_read("sale.order", [("id", "in", order_ids)], ["name", "state"])
+        for record in client.search_read(
+            "sale.order", [("id", "in", order_ids)], ["name", "state", "currency_id"]
+        )
+    }
+    currencies = {
+        record["id"]: record["name"]
+        for record in client.search_read("res.currency", [("active", "=", True)], ["name"])
     }
     refusals = {}
     for line in lines:
@@ -171,6 +188,11 @@ def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
             refusals[line["line_key"]] = f"sale.order {line['odoo_order_id']} is gone"
         elif order["state"] != "sale":
             refusals[line["line_key"]] = f"order {order['name']} is in state {order['state']}"
+        elif currencies.get(order["currency_id"]) != line["currency"]:
+            refusals[line["line_key"]] = (
+                f"order {order['name']} is in {currencies.get(order['currency_id'])},"
+                f" the line in {line['currency']}"
+            )
         elif line["odoo_product_id"] is None:
             refusals[line["line_key"]] = "the charge is no longer in the catalogue: no product"
     return refusals

@@ -21,15 +21,15 @@ def require_fitting(settings: Settings, client: OdooClient) -> None:
     url = settings.odoo_url or ""
     if needs_neutralized(settings.fusion_env, url) and not is_neutralized(client):
         raise OdooRefusedError(
-            f"FUSION_ENV=dev refuses the Odoo at {url}: it is neither on this machine nor a"
-            " neutralized copy. Neutralize the copy (`odoo-bin neutralize`), or set"
+            f"FUSION_ENV={settings.fusion_env} refuses the Odoo at {url}: it is neither on this"
+            " machine nor a neutralized copy. Neutralize the copy (`odoo-bin neutralize`), or set"
             " FUSION_ENV=production if this is the real one"
         )
 
 
 def needs_neutralized(env: FusionEnv, url: str) -> bool:
-    """Whether only a neutralized database may be used: in dev, on any host but this machine."""
-    return env is FusionEnv.DEV and not _is_loopback(urlsplit(url).hostname or "")
+    """Whether only a neutralized database may be used: short of production, elsewhere than here."""
+    return env is not FusionEnv.PRODUCTION and not _is_loopback(urlsplit(url).hostname or "")
 
 
 def is_neutralized(client: OdooClient) -> bool:

@@ -127,9 +127,20 @@ def up_env() -> Path:
     return Path(os.environ.get("FUSION_HOME") or REPOSITORY / ".fusion") / "up.env"
 
 
-def env_files() -> tuple[Path, Path]:
-    """Read below the environment; the later one has the last word."""
-    return (up_env(), Path(".env"))
+def env_files() -> tuple[Path, ...]:
+    """Read below the environment; the later one has the last word. What a killed `up` left behind
+    is not read."""
+    dotenv = Path(".env")
+    return (up_env(), dotenv) if _writer_lives(up_env()) else (dotenv,)
+
+
+def _writer_lives(file: Path) -> bool:
+    try:
+        pid = int(file.read_text().partition("FUSION_UP_PID=")[2].split("\n")[0])
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def load_settings() -> Settings:

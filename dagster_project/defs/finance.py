@@ -65,7 +65,13 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
         else _month_before(datetime.now(settings.zone).date())
     )
     with warehouse.engine() as engine:
-        closed = close_month(engine, month, settings.exports_folder, code_version=code_version())
+        closed = close_month(
+            engine,
+            month,
+            settings.exports_folder,
+            company_currency=settings.company_currency,
+            code_version=code_version(),
+        )
     return dg.MaterializeResult(
         metadata={
             "month": f"{month:%Y-%m}",

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from warehouse.settings import load_settings
+from warehouse.settings import FusionEnv, load_settings
 
-_ZONE = load_settings().company_timezone
+_SETTINGS = load_settings()
+_ZONE = _SETTINGS.company_timezone
+# In production they run from the start; on a laptop somebody switches them on in the UI.
+_STATUS = (
+    dg.DefaultScheduleStatus.RUNNING
+    if _SETTINGS.fusion_env is FusionEnv.PRODUCTION
+    else dg.DefaultScheduleStatus.STOPPED
+)
 
 _CLOSE = dg.AssetSelection.assets(["exports", "month_close"])
 
@@ -30,9 +37,16 @@ monthly_close = dg.define_asset_job(
     description="Close last month: checks, workbook, hash.",
 )
 
-schedules = [
-    dg.ScheduleDefinition(job=hourly_build, cron_schedule="20 * * * *", execution_timezone=_ZONE),
+_CLOCKS = (
+    (hourly_build, "20 * * * *"),
     # Odoo's own invoicing runs from 06:00: the lines of the night stand on the orders by then.
-    dg.ScheduleDefinition(job=daily_billing, cron_schedule="30 4 * * *", execution_timezone=_ZONE),
-    dg.ScheduleDefinition(job=monthly_close, cron_schedule="0 9 4 * *", execution_timezone=_ZONE),
+    (daily_billing, "30 4 * * *"),
+    (monthly_close, "0 9 4 * *"),
+)
+
+schedules = [
+    dg.ScheduleDefinition(
+        job=job, cron_schedule=cron, execution_timezone=_ZONE, default_status=_STATUS
+    )
+    for job, cron in _CLOCKS
 ]

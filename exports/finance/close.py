@@ -44,7 +44,7 @@ def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
     if lines_sha256(dict(row) for row in ledger) != lines_sha256(data.lines.rows):
         reasons.append(
             f"The ledger has {len(ledger)} lines and marts.fct_billed_lines {len(data.lines.rows)}"
-            " that do not say the same: `fusion-billing run` builds the marts anew."
+            " that do not say the same: `fusion-billing reconcile` builds the marts anew."
         )
     unverified: Sequence[str] = (
         connection.execute(
@@ -75,7 +75,7 @@ def _figure_reasons(found: Figures, label: str) -> list[str]:
         reasons.append(
             f"Usage is not conserved: up to {found.counters_difference} counters and a quantity of "
             f"{found.quantity_difference:f} stand in no bucket or in two: "
-            f"`fusion-billing replay --month {label}`."
+            f"`fusion-billing run` builds it anew."
         )
     if found.unexplained is None:
         reasons.append(

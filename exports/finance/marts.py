@@ -105,12 +105,12 @@ def _require_columns(cursor: adbc.Cursor) -> None:
         if len(missing) == len(mart.columns):
             raise FinanceExportError(
                 f"marts.{mart.name} does not exist: dbt has not built the marts here. "
-                "`fusion-billing doctor` says what is missing, `fusion-billing run` builds them."
+                "`fusion-billing reconcile` builds them."
             )
         if missing:
             raise FinanceExportError(
                 f"marts.{mart.name} has no column {', '.join(missing)}: it was built by another "
-                "version. `fusion-billing run` builds it anew."
+                "version. `fusion-billing reconcile` builds it anew."
             )
 
 
@@ -141,6 +141,7 @@ def read_month(engine_or_url: Engine | str, month: dt.date) -> MonthData:
     for empty in (m for m in (data.lines, data.margin) if not m.rows):
         raise FinanceExportError(
             f"marts.{empty.mart.name} has no rows for {data.label}. "
-            f"`fusion-billing run --date {due}` bills what ended by then and builds the marts."
+            f"`fusion-billing run --date {due}` bills what ended by then, "
+            "`fusion-billing reconcile` builds the marts."
         )
     return data

@@ -24,27 +24,22 @@ _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def _scale(column: Column, rows: list[Row]) -> int:
-    """The column's scale: the usual one, or as many digits as its longest value has."""
+def _scale(column: Column, rows: list[Row]) -> int | None:
+    """The column's scale: the usual one, or as many digits as its longest value has. None where no
+    DECIMAL holds them all (one counter may have 38 digits before or after the point)."""
     scale, whole = _SCALES[column.kind], 0
     for value in (row[column.name] for row in rows):
         if isinstance(value, Decimal):
             digits, _, decimals = decimal_text(value).lstrip("-").partition(".")
             scale, whole = max(scale, len(decimals)), max(whole, len(digits))
-    if scale + whole > _PRECISION:
-        raise FinanceExportError(
-            f"{column.name} needs {scale + whole} digits, a DECIMAL holds {_PRECISION}. "
-            "`fusion-billing explain LINE_KEY` shows where such a value comes from."
-        )
-    return scale
+    return scale if scale + whole <= _PRECISION else None
 
 
 def _typed(column: Column, rows: list[Row]) -> str:
-    if not column.kind.is_numeric:
+    scale = _scale(column, rows) if column.kind.is_numeric else None
+    if scale is None:
         return f'"{column.name}"'
-    return (
-        f'cast("{column.name}" as decimal({_PRECISION}, {_scale(column, rows)})) as "{column.name}"'
-    )
+    return f'cast("{column.name}" as decimal({_PRECISION}, {scale})) as "{column.name}"'
 
 
 def write_parquet(source: MartRows, path: Path) -> None:
@@ -53,7 +48,12 @@ def write_parquet(source: MartRows, path: Path) -> None:
     with duckdb.connect(":memory:", config=_OFFLINE) as connection:
         relation = connection.from_arrow(source.arrow).project(projection)
         relation.write_parquet(str(path), compression="zstd")
-    if pyarrow.parquet.read_table(path).to_pylist() != source.rows:
+    numeric = [column.name for column in source.mart.columns if column.kind.is_numeric]
+    read_back = [
+        row | {name: Decimal(row[name]) for name in numeric if row[name] is not None}
+        for row in pyarrow.parquet.read_table(path).to_pylist()
+    ]
+    if read_back != source.rows:
         raise FinanceExportError(
             f"{path.name} does not read back as marts.{source.mart.name}: nothing was kept. "
             "`fusion-billing doctor` checks the installation."

@@ -185,7 +185,7 @@ def write_sheet(sheet: Worksheet, source: MartRows, subtitle: str, f: Formats) -
     if len(rows) > MAX_ROWS - FIRST_ROW:
         raise FinanceExportError(
             f"{len(rows)} rows do not fit on the sheet {mart.sheet} (Excel holds {MAX_ROWS:,}). "
-            f"Query marts.{mart.name}; `fusion-billing explain LINE_KEY` follows one line."
+            f"Query marts.{mart.name} for it."
         )
     last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
     sheet.write_string(0, 0, f"{mart.sheet}: {mart.question}", f.title)

@@ -140,7 +140,7 @@ LINE = {
         ),
         (
             {"currency": "GBP", "unit_price": D("0.10")},
-            "API calls, Oct 2026: 1,240 used, 1,000 included, 240 × GBP 0.1",
+            "API calls, Oct 2026: 1,240 used, 1,000 included, 240 × GBP 0.10",
         ),
         (
             {

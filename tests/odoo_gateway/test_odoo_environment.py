@@ -58,10 +58,10 @@ def test_an_odoo_on_this_machine_needs_no_mark(url: str) -> None:
         "https://[2001:db8::1]",
     ],
 )
-def test_an_odoo_elsewhere_needs_one_in_dev_only(url: str) -> None:
+def test_an_odoo_elsewhere_needs_one_short_of_production(url: str) -> None:
     assert needs_neutralized(FusionEnv.DEV, url)
     assert not needs_neutralized(FusionEnv.PRODUCTION, url)
-    assert not needs_neutralized(FusionEnv.CI, url)
+    assert needs_neutralized(FusionEnv.CI, url)
 
 
 def test_dev_is_refused_until_the_copy_is_neutralized(copy_url: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,7 +99,8 @@ def test_an_empty_variable_is_as_if_unset(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_environment_beats_env_and_env_beats_what_up_wrote(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "up.env").write_text("ODOO_DB=up\nODOO_USER=up\nODOO_URL=http://up\n")
+    written = "ODOO_DB=up\nODOO_USER=up\nODOO_URL=http://up\n"
+    (tmp_path / "up.env").write_text(f"FUSION_UP_PID={os.getpid()}\n{written}")
     (tmp_path / ".env").write_text("ODOO_DB=env\nODOO_USER=env\n")
     monkeypatch.setenv("ODOO_DB", "shell")
     settings = load_settings()
@@ -149,3 +152,11 @@ def test_dbt_gets_password_and_company_settings(monkeypatch: pytest.MonkeyPatch)
     assert not any(
         "p@ss" in value for name, value in found.items() if name != "DBT_ENV_SECRET_PG_PASSWORD"
     )
+
+
+def test_what_a_killed_up_left_behind_is_not_read(tmp_path: Path) -> None:
+    """`make demo` then failed at an ODOO_URL that nobody had set."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    (tmp_path / "up.env").write_text(f"FUSION_UP_PID={ended.pid}\nODOO_URL=http://gone\n")
+    assert load_settings().odoo_url is None

@@ -14,8 +14,8 @@ final as (
         metric_code,
         charge_key,
         period_start,
-        currency,
         -- An adjustment may name another account or a shorter period than the line it adjusts.
+        (array_agg(currency order by billed_at desc, adjustment_no desc))[1] as currency,
         (array_agg(account_key order by billed_at desc, adjustment_no desc))[1] as account_key,
         (array_agg(period_end order by billed_at desc, adjustment_no desc))[1] as period_end,
         sum(quantity_billed) as quantity,
@@ -23,7 +23,7 @@ final as (
         coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
         bool_or(reason = 'late_usage') as has_late_usage
     from billed
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6
 )
 
 select * from final

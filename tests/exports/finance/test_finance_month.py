@@ -19,7 +19,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from exports.canonical import lines_sha256
 from exports.finance.errors import FinanceExportError
+from exports.finance.marts import MartRows
 from exports.finance.month import MonthExport, export_month
+from exports.finance.parquet import write_parquet
 
 FEBRUARY = dt.date(2026, 2, 1)
 D = Decimal
@@ -407,18 +409,36 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_failure_half_way_leaves_the_files_of_before(february: World, tmp_path: Path) -> None:
-    """The workbook is written by then; a DECIMAL cannot hold the value, so nothing is kept."""
+def test_a_failure_half_way_leaves_the_files_of_before(
+    february: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the second Parquet file is written; the workbook is there by then."""
     before = export(february, tmp_path)
     bytes_before = [path.read_bytes() for path in before.files]
-    february.run(
-        "update marts.fct_billed_lines set amount_precise = :value where amount = 39.60",
-        value=D("1234567890123456789012345678.12345678901234567890"),
-    )
-    with pytest.raises(FinanceExportError, match="amount_precise needs 47 digits"):
+    february.run("update marts.fct_billed_lines set odoo_payment_state = 'paid'")
+
+    def full_disk(source: MartRows, path: Path) -> None:
+        if path.name.startswith("reconciliation"):
+            raise OSError(28, "No space left on device")
+        write_parquet(source, path)
+
+    monkeypatch.setattr("exports.finance.month.write_parquet", full_disk)
+    with pytest.raises(FinanceExportError, match="No space left on device"):
         export(february, tmp_path)
     assert sorted((tmp_path / "2026-02").iterdir()) == before.files
     assert [path.read_bytes() for path in before.files] == bytes_before
+
+
+def test_more_digits_than_a_decimal_holds_are_text(february: World, tmp_path: Path) -> None:
+    """One counter of 38 digits kept a month from ever being closed."""
+    value = "1234567890123456789012345678.12345678901234567891"
+    february.run(
+        "update marts.fct_billed_lines set quantity_used = :value where amount = 39.60",
+        value=D(value),
+    )
+    lines = export(february, tmp_path).files[1]
+    found = duckdb.sql(f"select quantity_used from '{lines}' where amount = 39.60").fetchall()
+    assert found == [(value,)]
 
 
 def test_a_folder_that_cannot_be_written_is_a_typed_error(february: World, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ grant usage on schema marts to fusion_reader;
 grant select, insert on raw.ingest_batch, raw.usage_counter, raw.event_conflict to fusion_ingest;
 grant select on ops.service, ops.api_key to fusion_ingest;
 grant select on all tables in schema raw, ops to fusion_transform;
-alter default privileges in schema raw, ops grant select on tables to fusion_transform;
+revoke select on ops.api_key from fusion_transform;
 """
 
 
