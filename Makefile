@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up lint format lock clean install
+.PHONY: help demo test test-slow bench-ingest up lint format lock clean install
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,10 @@ demo: $(INSTALLED) ## The main job, end to end, in two to three minutes
 	@$(BIN)/fusion-billing demo
 
 test: $(INSTALLED) ## The test-suite, on a real PostgreSQL of its own
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(INSTALLED) ## What takes minutes: the fault suites with all their seeds
+	@$(BIN)/python -m pytest -q -m slow
 
 up: $(INSTALLED) ## Everything running locally: PostgreSQL, endpoint, Dagster, sandbox Odoo
 	@$(BIN)/fusion-billing up
@@ -36,6 +39,9 @@ lock: $(INSTALLED) ## Make requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+bench-ingest: $(INSTALLED) ## The endpoint against COPY, a plain endpoint and an empty handler
+	@$(BIN)/python -m bench.ingest
 
 clean: ## Throw away all local state: databases, exports, the demo's world
 	@rm -rf .fusion

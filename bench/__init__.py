@@ -1,0 +1,1 @@
+"""Benchmarks of the endpoint: `make bench-ingest`, kept in docs/benchmarks.md."""

@@ -26,9 +26,9 @@ BATCH = 1_000
 _FILL = """
 insert into raw.usage_counter (service_code, external_subscription_id, transaction_id, batch_id,
     code, kind, window_start, window_end, value, properties, payload_hash)
-select 'nexacloud', 'sub_' || lpad((n % 500)::text, 5, '0'), md5(n::text), n / 1000,
+select 'nexacloud', 'sub_' || lpad((n %% 500)::text, 5, '0'), md5(n::text), n / 1000,
     'compute_hours', 'delta', timestamptz '2024-01-01' + n / 500 * interval '1 hour',
-    timestamptz '2024-01-01' + (n / 500 + 1) * interval '1 hour', (n % 9973)::numeric / 100,
+    timestamptz '2024-01-01' + (n / 500 + 1) * interval '1 hour', (n %% 9973)::numeric / 100,
     '{"region": "ca-tor"}', sha256(n::text::bytea)
 from generate_series(%s::bigint, %s::bigint) as n
 """

@@ -11,7 +11,8 @@ from litestar.types import Receive
 
 from ingest.api.problems import ProblemError
 
-BODY_SECONDS = 20.0
+BODY_SECONDS = 60.0  # for the whole of it
+IDLE_SECONDS = 10.0  # between two pieces of it
 
 
 class HungUpError(Exception):
@@ -45,37 +46,31 @@ async def read_body(receive: Receive, length: str, most: int) -> bytes:
     """The whole body. `length`: the Content-Length header, empty where chunks come.
 
     Raises ProblemError 413 above `most` bytes, without reading where the header says so; 408 where
-    it is not complete after BODY_SECONDS; HungUpError.
+    nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS; HungUpError.
     """
     if length.isdigit() and int(length[:20]) > most:
         raise _too_large()
-    message: Any = await _next(receive, BODY_SECONDS)
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > most:
-            raise _too_large()
-        return body
-    parts = [message.get("body", b"")]
-    size = len(parts[0])
-    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-    while message.get("more_body"):
-        message = await _next(receive, deadline - asyncio.get_running_loop().time())
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise _too_large()
-    return b"".join(parts)
-
-
-async def _next(receive: Receive, seconds: float) -> Any:
+    parts: list[bytes] = []
+    size = 0
+    more = True
     try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
+        async with asyncio.timeout(IDLE_SECONDS) as patience:
+            clock = asyncio.get_running_loop().time
+            deadline = clock() + BODY_SECONDS
+            while more:
+                message: Any = await receive()
+                if message["type"] != "http.request":
+                    raise HungUpError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > most:
+                    raise _too_large()
+                more = message.get("more_body", False)
+                if more:
+                    patience.reschedule(min(deadline, clock() + IDLE_SECONDS))
     except TimeoutError:
         raise ProblemError(408, headers={"Connection": "close"}) from None
-    if message["type"] != "http.request":
-        raise HungUpError
-    return message
+    return b"".join(parts)
 
 
 def _too_large() -> ProblemError:

@@ -1,6 +1,6 @@
 """The routes that apps call all day, answered without the framework's detours.
 
-Litestar resolves dependencies in task groups and decodes through a DTO: measured, four fifths of
+Litestar resolves dependencies in task groups and decodes through a DTO: measured, most of
 what a single event costs. These routes stand in Litestar too, for the OpenAPI document and for
 whatever is spelt unusually (a slash at the end); both ways call the same functions.
 """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded
+from functools import lru_cache
 from typing import TypeGuard
 
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
+_PLAIN = re.compile(r"-?\d+\.\d+", re.ASCII)
 _LONGEST_TEXT = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -36,6 +38,8 @@ def literal(text: str) -> Decimal:
 
 def number(value: object) -> Decimal | None:
     """A decoded JSON number or a numeric string, as sent; None where it is neither or too long."""
+    if type(value) is str and len(value) <= 38 and _PLAIN.fullmatch(value):
+        return Decimal(value)  # nothing to round: at most 37 digits
     if isinstance(value, Decimal):
         exact = value
     elif _is_whole(value) or _is_numeric(value):
@@ -92,10 +96,17 @@ def iso_instant(text: str) -> datetime | None:
 
 def instant(value: object) -> datetime | None:
     """An ISO-8601 instant with an offset, or epoch seconds; None where it is neither."""
-    if isinstance(value, str) and not _NUMERIC.fullmatch(value):
-        moment = iso_instant(value)
-        return None if moment is None or moment < _EPOCH else moment
-    return epoch_instant(value)
+    if type(value) is str and len(value) <= _LONGEST_TEXT:
+        return _text_instant(value)
+    return None if isinstance(value, str) else epoch_instant(value)
+
+
+@lru_cache(maxsize=4096)  # the counters of a batch share their windows
+def _text_instant(text: str) -> datetime | None:
+    if _NUMERIC.fullmatch(text):
+        return epoch_instant(text)
+    moment = iso_instant(text)
+    return None if moment is None or moment < _EPOCH else moment
 
 
 def filter_instant(text: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import time
@@ -57,6 +58,8 @@ def note(**facts: object) -> None:
 def observed(app: ASGIApp, metrics: Metrics) -> ASGIApp:
     """The app with a request id in and out, and for each request a line in the log and counts."""
 
+    lines: list[str] = []
+
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
@@ -85,17 +88,24 @@ def observed(app: ASGIApp, metrics: Metrics) -> ASGIApp:
         facts["route"] = route
         facts["status"] = status
         facts["ms"] = round(seconds * 1000, 2)
-        _write_line(facts)
+        _write_line(lines, facts)
         _count(metrics, scope["method"], route, status, seconds, facts)
 
     return middleware
 
 
-def _write_line(facts: dict[str, object]) -> None:
+def _write_line(lines: list[str], facts: dict[str, object]) -> None:
     """What `log.info("request", …)` writes, without the processors: there is one a request."""
     at = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
-    line = facts | {"event": "request", "level": "info", "at": at}
-    sys.stderr.write(_json.encode(line).decode() + "\n")
+    lines.append(_json.encode(facts | {"event": "request", "level": "info", "at": at}).decode())
+    if len(lines) == 1:
+        # What ends in the same turn of the loop, as after a shared commit, is one write.
+        asyncio.get_running_loop().call_soon(_flush, lines)
+
+
+def _flush(lines: list[str]) -> None:
+    sys.stderr.write("\n".join(lines) + "\n")
+    lines.clear()
 
 
 def _count(

@@ -8,7 +8,7 @@ field and names every error by index. What a field may be stands in the OpenAPI 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -18,7 +18,8 @@ from litestar.typing import FieldDefinition
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ingest.api.exact import literal
-from ingest.api.problems import INVALID, ProblemError, bad_request, invalid
+from ingest.api.problems import INVALID, Details, ProblemError, bad_request, invalid
+from ingest.api.strictness import fields_twice, may_hold_twice, place_of_no_json
 
 T = TypeVar("T")
 
@@ -231,20 +232,47 @@ class ExactJson(AbstractDTO[T]):
 
 
 def decode(model: type[T], body: bytes) -> T:
-    """The body as the struct, numbers digit for digit. Raises ProblemError 400 or 422."""
+    """The body as the struct, numbers digit for digit and no key twice.
+
+    Raises ProblemError 400 or 422.
+    """
+    root = _ROOTS[model]
     try:
         decoded: T = _DECODERS[model].decode(body)
+        content = getattr(decoded, root)
+        items = content if isinstance(content, list) else [] if content is None else [content]
+        if may_hold_twice(body, items):
+            _refuse_twice(body, root, items)
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from None
     except UnicodeDecodeError:
         raise bad_request("the body is not UTF-8") from None
     except msgspec.DecodeError as error:
-        raise bad_request(str(error)) from None
+        place = place_of_no_json(body, root)
+        raise bad_request(str(error) + (f" at {place}" if place else "")) from None
     except RecursionError:
         raise bad_request("the JSON is nested too deeply") from None
     return decoded
 
 
+def _refuse_twice(body: bytes, root: str, items: Sequence[Struct]) -> None:
+    """Raises ProblemError 422 for keys that came twice, 400 where the root did."""
+    fields = items[0].__struct_encode_fields__ if items else ()
+    found = fields_twice(body, root, fields)
+    if -1 in found:
+        raise bad_request(f"{root} comes twice")
+    if found:
+        details: Details = {
+            str(index): {name: [INVALID] for name in names} for index, names in found.items()
+        }
+        raise invalid(details if root != "event" else details["0"])
+
+
+_ROOTS: dict[type, str] = {
+    UsageRequest: "counters",
+    EventRequest: "event",
+    EventsRequest: "events",
+}
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
     model: msgspec.json.Decoder(model, float_hook=literal)
     for model in (UsageRequest, EventRequest, EventsRequest)

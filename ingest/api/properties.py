@@ -33,6 +33,14 @@ def read_properties(value: object) -> Properties | None:
         return NONE
     if not isinstance(value, dict):
         return None
+    if len(value) == 1:
+        (only,) = value.values()
+        if type(only) is str:
+            # One text under one key has one spelling: measured, the common case by far.
+            sent = _as_sent.encode(value)
+            if len(sent) <= LONGEST and b"\\u0000" not in sent:
+                text = sent.decode()
+                return Properties(text, text)
     try:
         normal = _normal(value, DEEPEST)
     except ValueError:

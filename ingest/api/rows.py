@@ -50,6 +50,13 @@ class _Errors(dict[str, list[str]]):
 
     def identifier(self, field: str, value: object, *, mandatory: bool) -> str:
         """The text of an id; '' where there is none. An integer counts as its text, as in Lago."""
+        if (
+            type(value) is str
+            and 0 < len(value) <= LONGEST_IDENTIFIER
+            and "\x00" not in value
+            and not value.isspace()
+        ):
+            return value
         if type(value) is int:
             value = str(value) if -(10**38) < value < 10**38 else False
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -197,9 +204,9 @@ def lago_id(service_code: str, identity: Identity) -> str:
     return str(uuid.uuid5(_LAGO_ID_NAMESPACE, name))
 
 
-def _digest(*meaning: Any) -> bytes:
+def _digest(*meaning: object) -> bytes:
     """SHA-256 over what a row means. NUL separates: no stored text holds one."""
-    return hashlib.sha256("\0".join(map(str, ("1", *meaning))).encode()).digest()
+    return hashlib.sha256("1\0{}\0{}\0{}\0{}\0{}\0{}\0{}".format(*meaning).encode()).digest()
 
 
 def _derived_id(*parts: Any) -> str:

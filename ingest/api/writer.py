@@ -42,6 +42,8 @@ class Writer:
         self._budget = budget_seconds
         self._waiting: deque[Posting] = deque()
         self._waiting_rows = 0
+        # Not the postings: their rows would stay in memory until their time is up.
+        self._open: deque[tuple[float, asyncio.Future[Receipt]]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
         self._repeating: dict[str, float] = {}
 
@@ -54,19 +56,28 @@ class Writer:
         """
         if self._waiting_rows > _MOST_WAITING_ROWS:
             raise UnavailableError("too many rows are waiting")
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        posting = Posting(service_code, rows, refuse_duplicates, receipt)
+        loop = asyncio.get_running_loop()
+        posting = Posting(service_code, rows, refuse_duplicates, loop.create_future())
         self._waiting.append(posting)
         self._waiting_rows += len(rows)
         if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._drain())
+            lane = loop.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
-        try:
-            async with asyncio.timeout(self._budget):
-                return await receipt
-        except TimeoutError:
-            raise UnavailableError("no answer in time") from None
+        self._open.append((loop.time() + self._budget, posting.receipt))
+        if len(self._open) == 1:
+            loop.call_later(self._budget, self._give_up, loop)
+        return await posting.receipt
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Fails what has waited for too long."""
+        now = loop.time()
+        while self._open and (self._open[0][0] <= now or self._open[0][1].done()):
+            _, receipt = self._open.popleft()
+            if not receipt.done():
+                receipt.set_exception(UnavailableError("no answer in time"))
+        if self._open:
+            loop.call_at(self._open[0][0], self._give_up, loop)
 
     async def close(self) -> None:
         """Waits for the commits under way."""

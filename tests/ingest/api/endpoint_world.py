@@ -30,7 +30,8 @@ from ingest.api.server import ServeError, serve
 from warehouse.settings import Settings
 try:
     settings, port = Settings(_env_file=None), int(os.environ["PORT"])
-    serve(settings, os.environ["URL"], host="127.0.0.1", port=port)
+    workers = int(os.environ.get("WORKERS", "1"))
+    serve(settings, os.environ["URL"], host="127.0.0.1", port=port, workers=workers)
 except ServeError as error:
     sys.exit(f"ServeError: {error}")
 """
