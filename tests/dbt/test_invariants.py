@@ -11,6 +11,11 @@ from warehouse.dbt_project import DBT_PROJECT
 
 # What no run of the platform can write: each line breaks what the tests beside it guard.
 BROKEN = """
+    -- assert_charges_are_in_the_company_currency
+    insert into raw.odoo_charge (id, write_date, record) values (
+        1, '2026-09-01T00:00Z', '{"x_code": "messages", "x_plan_code": "desk", "x_currency": "USD"}'
+    );
+
     -- assert_every_counter_names_a_batch
     insert into raw.usage_counter (
         service_code, external_subscription_id, transaction_id, batch_id, code, kind,
