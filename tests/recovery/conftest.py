@@ -1,8 +1,9 @@
-"""Recovery tests play with the marts and the orders of tests/exports."""
+"""Recovery tests play with the marts of tests/exports and the endpoint of tests/ingest/api."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "exports"))
+_TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(_TESTS / "exports"), str(_TESTS / "ingest" / "api")]
