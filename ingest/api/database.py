@@ -38,6 +38,7 @@ _TRY_AGAIN = (
     asyncpg.SerializationError,
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.InvalidCachedStatementError,
+    asyncpg.InternalClientError,  # a connection lost between two steps of the protocol
     ConnectionError,
 )
 # Values PostgreSQL cannot hold, and rows it cannot index.
@@ -126,7 +127,7 @@ class Database:
             raise RefusedError(error.sqlstate or "client") from None
         except asyncpg.PostgresError as error:
             raise UnavailableError(f"{type(error).__name__} {error.sqlstate}") from None
-        except (asyncpg.InterfaceError, OSError) as error:
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise UnavailableError(type(error).__name__) from None
 
     async def _attempts(self, work: Callable[[Connection], Awaitable[T]]) -> T:
