@@ -71,6 +71,7 @@ def copy_text(items: list[dict[str, object]]) -> bytes:
         sent = {("from_" if name == "from" else name): value for name, value in item.items()}
         row = counter_row(Counter(**sent), latest)
         assert isinstance(row, Row)
+        assert row.window is not None
         fields = (
             SERVICE,
             row.identity.external_subscription_id,
@@ -78,13 +79,13 @@ def copy_text(items: list[dict[str, object]]) -> bytes:
             "1",
             row.code,
             row.kind,
-            str(row.window_start),
-            str(row.window_end),
+            row.window.start_text,
+            row.window.end_text,
             str(row.value),
             str(row.revision),
             row.properties,
             "\\\\x" + row.payload_hash.hex(),
-            str(row.window_end),
+            row.window.end_text,
         )
         lines.append("\t".join(fields) + "\n")
     return "".join(lines).encode()

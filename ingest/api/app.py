@@ -34,6 +34,7 @@ from ingest.api.health import Probe, code_version, get_health
 from ingest.api.limits import RateLimit
 from ingest.api.marts import Company
 from ingest.api.metrics import Metrics, get_metrics
+from ingest.api.observe import Observer, observed
 from ingest.api.payloads import (
     REQUIRED,
     EventAnswer,
@@ -67,9 +68,14 @@ class Parts(NamedTuple):
 def create_endpoint(settings: Settings, database_url: str, metrics: Metrics) -> ASGIApp:
     """The endpoint on the warehouse at `database_url`. Connects when the first request needs it."""
     parts = _parts(settings, database_url, metrics)
-    most_bytes = settings.max_body_mb * _MEGABYTE
+    observer = Observer(metrics)
     return direct(
-        _framework(parts), _direct_routes(parts), parts.keys, parts.rate_limit, most_bytes
+        observed(_framework(parts), observer),
+        _direct_routes(parts),
+        parts.keys,
+        parts.rate_limit,
+        settings.max_body_mb * _MEGABYTE,
+        observer,
     )
 
 
@@ -123,7 +129,6 @@ def _framework(parts: Parts) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await database.open()
         yield
         await writer.close()
         await database.close()

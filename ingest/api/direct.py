@@ -8,6 +8,7 @@ whatever is spelt unusually (a slash at the end); both ways call the same functi
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -18,10 +19,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ingest.api.auth import Keys, authorize
 from ingest.api.body import HungUpError, read_body, require_json
 from ingest.api.limits import RateLimit
+from ingest.api.observe import Observer
 from ingest.api.payloads import decode
 from ingest.api.problems import problem_of
 
 _encode = msgspec.json.Encoder().encode
+_HUNG_UP = 0  # as a status in the log and in the counts
 
 
 class Direct(NamedTuple):
@@ -37,19 +40,23 @@ def direct(
     keys: Keys,
     rate_limit: RateLimit | None,
     most_bytes: int,
+    observer: Observer,
 ) -> ASGIApp:
-    """The app, with POST on exactly these paths answered here."""
+    """The app, with POST on exactly these paths answered here, and observed."""
 
-    async def respond(scope: Any, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+    async def respond(
+        route: Direct, headers: dict[bytes, bytes], receive: Receive
+    ) -> tuple[int, bytes, dict[str, str]]:
         told: dict[str, str] = {}
         try:
-            route = routes[scope["path"]]
-            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             service_code = await authorize(
-                keys, rate_limit, headers.get(b"authorization", ""), told
+                keys, rate_limit, headers.get(b"authorization", b"").decode("latin-1"), told
             )
-            require_json(headers.get(b"content-type", ""), headers.get(b"content-encoding", ""))
-            body = await read_body(receive, headers.get(b"content-length", ""), most_bytes)
+            require_json(
+                headers.get(b"content-type", b"").decode("latin-1"),
+                headers.get(b"content-encoding", b"").decode("latin-1"),
+            )
+            body = await read_body(receive, headers.get(b"content-length", b""), most_bytes)
             answer = await route.answer(decode(route.body, body), service_code)
             return 200, _encode(answer), told
         except (HungUpError, asyncio.CancelledError):
@@ -59,24 +66,30 @@ def direct(
             return problem.body.status, _encode(problem.body), told | problem.headers
 
     async def way(scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != ScopeType.HTTP
-            or scope["method"] != "POST"
-            or scope["path"] not in routes
-        ):
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
             await app(scope, receive, send)
             return
-        scope["path_template"] = scope["path"]
-        try:
-            status, content, told = await respond(scope, receive)
-        except HungUpError:
+        path = scope["path"]
+        if path not in routes:
+            await app(scope, receive, send)
             return
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-            *((name.lower().encode(), value.encode()) for name, value in told.items()),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content, "more_body": False})
+        started = time.perf_counter()
+        sent = dict(scope["headers"])
+        facts = observer.begin(sent.get(b"x-request-id", b""))
+        status = _HUNG_UP
+        try:
+            status, content, told = await respond(routes[path], sent, receive)
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(content)),
+                (b"x-request-id", facts["request_id"].encode()),
+            ]
+            if told:
+                headers += [(name.lower().encode(), value.encode()) for name, value in told.items()]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content, "more_body": False})
+        except HungUpError:
+            pass
+        observer.end(facts, "POST", path, status, started)
 
     return way

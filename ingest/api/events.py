@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -161,13 +162,15 @@ async def _store(
 
 def _answer(service_code: str, row: Row, index: int, receipt: Receipt) -> StoredEvent:
     moment, received_at = receipt.times(row.identity)
+    if row.window is not None:
+        moment = row.window.start
     event = StoredEvent(
         lago_id=lago_id(service_code, row.identity),
         transaction_id=row.identity.transaction_id,
         lago_customer_id=None,
         code=row.code,
-        timestamp=iso_milliseconds(row.window_start or moment),
-        precise_total_amount_cents=None if row.amount_cents is None else plain(row.amount_cents),
+        timestamp=iso_milliseconds(moment),
+        precise_total_amount_cents=row.amount_cents and plain(Decimal(row.amount_cents)),
         properties=msgspec.Raw(row.properties.encode()),
         lago_subscription_id=None,
         external_subscription_id=row.identity.external_subscription_id or None,

@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 _PLAIN = re.compile(r"-?\d+\.\d+", re.ASCII)
+_USUAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
 _LONGEST_TEXT = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -75,8 +76,19 @@ def plain(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
+def plain_of_text(text: str) -> str | None:
+    """`plain` of a number in its usual spelling; None for any other text."""
+    if len(text) > 38 or not _USUAL.fullmatch(text):
+        return None
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
 def epoch_instant(value: object) -> datetime | None:
     """Epoch seconds (number or numeric string) in UTC, cut to the microsecond; None where not."""
+    if type(value) is int:  # most of them
+        return _EPOCH + timedelta(seconds=value) if 0 <= value <= _LAST_SECOND else None
     seconds = number(value)
     if seconds is None or not 0 <= seconds <= _LAST_SECOND:
         return None
@@ -127,16 +139,24 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+_OFFSET = len("+00:00")
+
+
 def iso_milliseconds(moment: datetime) -> str:
     """`2023-11-14T22:13:20.000Z`, Lago's form of an event's timestamp."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return _in_utc(moment).isoformat(timespec="milliseconds")[:-_OFFSET] + "Z"
 
 
+@lru_cache(maxsize=256)  # what was stored together was received together
 def iso_seconds(moment: datetime) -> str:
     """`2023-11-14T22:13:20Z`, Lago's form of `created_at`."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    return _in_utc(moment).isoformat(timespec="seconds")[:-_OFFSET] + "Z"
 
 
 def iso_exact(moment: datetime) -> str:
     """ISO-8601 in UTC with the microseconds, where there are any."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return _in_utc(moment).isoformat()[:-_OFFSET] + "Z"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import sys
 import time
-import uuid
+from collections import Counter
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,8 @@ import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Histogram
 
 from ingest.api.metrics import Metrics
 
@@ -24,7 +28,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 # What is known of the request under way. A dict of its own per request, so that a fact noted in a
 # task the request started is not lost with that task's context.
-_facts: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
+_facts: ContextVar[dict[str, Any] | None] = ContextVar("facts", default=None)
 _json = msgspec.json.Encoder()
 
 
@@ -55,77 +59,110 @@ def note(**facts: object) -> None:
         known.update(facts)
 
 
-def observed(app: ASGIApp, metrics: Metrics) -> ASGIApp:
-    """The app with a request id in and out, and for each request a line in the log and counts."""
+class Observer:
+    """Writes the lines and counts the requests of one worker.
 
-    lines: list[str] = []
+    What ends in the same turn of the loop, as after a shared commit, is one write.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._ended: list[dict[str, Any]] = []
+        self._requests: dict[tuple[str, str, int], PrometheusCounter] = {}
+        self._seconds: dict[str, Histogram] = {}
+
+    def begin(self, request_id: bytes) -> dict[str, Any]:
+        """The facts of the request under way, to which `note` adds. `request_id`: as it came."""
+        facts = {"request_id": _request_id(request_id)}
+        _facts.set(facts)
+        return facts
+
+    def end(
+        self, facts: dict[str, Any], method: str, route: str, status: int, started: float
+    ) -> None:
+        """Counts and logs a request that began at `started` (of `time.perf_counter`)."""
+        seconds = time.perf_counter() - started
+        facts["method"] = method
+        facts["route"] = route
+        facts["status"] = status
+        facts["ms"] = round(seconds * 1000, 2)
+        histogram = self._seconds.get(route)
+        if histogram is None:
+            histogram = self._seconds[route] = self._metrics.request_seconds.labels(route)
+        histogram.observe(seconds)
+        self._ended.append(facts)
+        if len(self._ended) == 1:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Counts and logs what ended in this turn of the loop."""
+        ended, self._ended = self._ended, []
+        try:
+            self._count(ended)
+        finally:
+            _write(ended)
+
+    def _count(self, ended: Sequence[dict[str, Any]]) -> None:
+        # A made-up method must not make a series of its own; a made-up path is no route.
+        kinds = Counter(
+            (
+                known["method"] if known["method"] in _METHODS else _UNKNOWN,
+                known["route"],
+                known["status"],
+            )
+            for known in ended
+        )
+        for key, count in kinds.items():
+            requests = self._requests.get(key)
+            if requests is None:
+                requests = self._requests[key] = self._metrics.requests.labels(*key)
+            requests.inc(count)
+        for counter, name in (
+            (self._metrics.rows, "accepted"),
+            (self._metrics.duplicates, "duplicates"),
+            (self._metrics.conflicts, "conflicts"),
+        ):
+            if found := sum(known.get(name, 0) for known in ended):
+                counter.inc(found)
+
+
+def _write(ended: Sequence[dict[str, Any]]) -> None:
+    """What `log.info("request", …)` writes, without the processors: there is one a request."""
+    at = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
+    lines = [
+        _json.encode(known | {"event": "request", "level": "info", "at": at}) for known in ended
+    ]
+    sys.stderr.write(b"\n".join(lines).decode() + "\n")
+
+
+def observed(app: ASGIApp, observer: Observer) -> ASGIApp:
+    """The app with a request id in and out, and for each request a line in the log and counts."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
-        facts: dict[str, object] = {"request_id": request_id}
-        _facts.set(facts)
+        sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        facts = observer.begin(sent)
+        request_id = facts["request_id"].encode("ascii")
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode("ascii")),
-                ]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
         await app(scope, receive, send_with_id)
-        seconds = time.perf_counter() - started
         # The route, not the path: a path can hold an app's identifiers.
-        route = scope.get("path_template", _UNKNOWN)
-        facts["method"] = scope["method"]
-        facts["route"] = route
-        facts["status"] = status
-        facts["ms"] = round(seconds * 1000, 2)
-        _write_line(lines, facts)
-        _count(metrics, scope["method"], route, status, seconds, facts)
+        observer.end(facts, scope["method"], scope.get("path_template", _UNKNOWN), status, started)
 
     return middleware
 
 
-def _write_line(lines: list[str], facts: dict[str, object]) -> None:
-    """What `log.info("request", …)` writes, without the processors: there is one a request."""
-    at = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
-    lines.append(_json.encode(facts | {"event": "request", "level": "info", "at": at}).decode())
-    if len(lines) == 1:
-        # What ends in the same turn of the loop, as after a shared commit, is one write.
-        asyncio.get_running_loop().call_soon(_flush, lines)
-
-
-def _flush(lines: list[str]) -> None:
-    sys.stderr.write("\n".join(lines) + "\n")
-    lines.clear()
-
-
-def _count(
-    metrics: Metrics, method: str, route: str, status: int, seconds: float, facts: dict[str, Any]
-) -> None:
-    # A made-up method must not make a series of its own; a made-up path is no route.
-    known = method if method in _METHODS else _UNKNOWN
-    metrics.requests.labels(known, route, status).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
-    for counter, name in (
-        (metrics.rows, "accepted"),
-        (metrics.duplicates, "duplicates"),
-        (metrics.conflicts, "conflicts"),
-    ):
-        if found := facts.get(name):
-            counter.inc(found)
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value.decode("ascii"))
-    return uuid.uuid4().hex
+def _request_id(sent: bytes) -> str:
+    if sent and _REQUEST_ID.fullmatch(sent):
+        return sent.decode("ascii")
+    return f"{random.getrandbits(128):032x}"

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ingest.api.app import create_endpoint
 from ingest.api.metrics import Metrics
-from ingest.api.observe import log, observed
+from ingest.api.observe import log
 from warehouse.engine import WarehouseError, make_engine
 from warehouse.migrate import require_migrated
 from warehouse.settings import Settings
@@ -100,8 +100,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def _load(settings: Settings, database_url: str, supervisor: int, folder: Path, *_: Any) -> ASGIApp:
     """What a worker serves."""
     threading.Thread(target=_leave_with, args=(supervisor,), daemon=True).start()
-    metrics = Metrics(folder)
-    app = observed(create_endpoint(settings, database_url, metrics), metrics)
+    app = create_endpoint(settings, database_url, Metrics(folder))
     # What stands now stands for ever; looking through it again and again was 8 % of the work.
     gc.freeze()
     gc.set_threshold(_GC_ALLOCATIONS)

@@ -9,7 +9,7 @@ inserted, again without tolerance. So the counts of a batch are always exact.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -52,14 +52,15 @@ stored as (
     )
     select
         sent.service_code, sent.external_subscription_id, sent.transaction_id, batch.batch_id,
-        sent.code, sent.kind, coalesce(sent.window_start, batch.received_at),
-        coalesce(sent.window_end, batch.received_at), sent.value, sent.revision,
-        sent.properties::jsonb, sent.amount_cents, sent.payload_hash, batch.received_at
+        sent.code, sent.kind, coalesce(sent.window_start::timestamptz, batch.received_at),
+        coalesce(sent.window_end::timestamptz, batch.received_at), sent.value::numeric,
+        sent.revision::int, sent.properties::jsonb, sent.amount_cents::numeric,
+        decode(sent.payload_hash, 'hex'), batch.received_at
     from
         unnest(
-            $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-            $10::timestamptz[], $11::numeric[], $12::int[], $13::text[], $14::numeric[],
-            $15::bytea[]
+            $4::text::text[], $5::text::text[], $6::text::text[], $7::text::text[],
+            $8::text::text[], $9::text::text[], $10::text::text[], $11::text::text[],
+            $12::text::text[], $13::text::text[], $14::text::text[], $15::text::text[]
         ) with ordinality as sent (
             service_code, external_subscription_id, transaction_id, code, kind, window_start,
             window_end, value, revision, properties, amount_cents, payload_hash, position
@@ -73,10 +74,12 @@ from batch
 """  # noqa: S608 - a constant
 
 _COPIED = (
-    "service_code", "external_subscription_id", "transaction_id", "batch_id", "code", "kind",
-    "window_start", "window_end", "value", "revision", "properties", "precise_total_amount_cents",
-    "payload_hash", "received_at",
+    "external_subscription_id", "transaction_id", "code", "kind", "value", "revision",
+    "properties", "precise_total_amount_cents", "payload_hash", "window_start", "window_end",
+    "service_code", "batch_id", "received_at",
 )  # fmt: skip
+# What COPY's text format has to see escaped.
+_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 _LOOK_UP = """
 select counter.external_subscription_id, counter.transaction_id, counter.payload_hash,
@@ -167,25 +170,85 @@ async def _insert(
     return {row["service_code"]: _Batch(row["batch_id"], row["received_at"]) for row in made}
 
 
-def _columns(sent: Sequence[_Sent]) -> list[Sequence[object]]:
+def _columns(sent: Sequence[_Sent]) -> list[str]:
+    """The columns of _INSERT as array literals: asyncpg's encoding looks at every single value."""
     services, rows = zip(*sent, strict=True)
-    identities, *others = zip(*rows, strict=True)
-    return [services, *zip(*identities, strict=True), *others]
+    identities, codes, kinds, windows, values, revisions, properties, cents, digests = zip(
+        *rows, strict=True
+    )
+    columns: list[Sequence[str | None]] = [
+        services,
+        *zip(*identities, strict=True),
+        codes,
+        kinds,
+        [window and window.start_text for window in windows],
+        [window and window.end_text for window in windows],
+        values,
+        [str(revision) for revision in revisions],
+        properties,
+        cents,
+        [digest.hex() for digest in digests],
+    ]
+    return [_array(column) for column in columns]
+
+
+def _array(texts: Sequence[str | None]) -> str:
+    """PostgreSQL's literal of an array of texts."""
+    known = [text for text in texts if text is not None]
+    if len(known) == len(texts):
+        inside = '","'.join(known)
+        if "\\" not in inside and inside.count('"') == 2 * (len(known) - 1):
+            return '{"' + inside + '"}'
+    return "{" + ",".join(map(_element, texts)) + "}"
+
+
+def _element(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 async def _copy(
     connection: Connection, sent: Sequence[_Sent], made: Sequence[asyncpg.Record]
 ) -> None:
-    batches = {row["service_code"]: (row["batch_id"], row["received_at"]) for row in made}
-    records = []
-    for service, row in sent:
-        batch_id, received_at = batches[service]
-        identity, code, kind, start, end, value, revision, properties, cents, digest = row
-        window = (start or received_at, end or received_at)
-        left = (service, *identity, batch_id, code, kind, *window)
-        records.append((*left, value, revision, properties, cents, digest, received_at))
-    await connection.copy_records_to_table(
-        "usage_counter", schema_name="raw", columns=_COPIED, records=records
+    """Sends the rows in COPY's text format: asyncpg's binary encoding takes ten times as long."""
+    endings = {}
+    for service, batch_id, received_at in made:
+        received = received_at.isoformat(" ")
+        endings[service] = (f"{received}\t{received}", f"{service}\t{batch_id}\t{received}\n")
+    content = "".join([_line(row, *endings[service]) for service, row in sent]).encode()
+
+    async def once() -> AsyncIterator[bytes]:
+        yield content
+
+    await connection.copy_to_table(
+        "usage_counter", schema_name="raw", columns=_COPIED, source=once(), format="text"
+    )
+
+
+def _line(row: Row, received: str, ending: str) -> str:
+    """A row as COPY reads it; `received` is the window of an event without timestamp."""
+    (
+        (subscription, transaction_id),
+        code,
+        kind,
+        window,
+        value,
+        revision,
+        properties,
+        cents,
+        digest,
+    ) = row
+    free = f"{subscription}\t{transaction_id}\t{code}\t{kind}"
+    if "\\" in free or not (subscription + transaction_id + code).isprintable():
+        free = "\t".join(text.translate(_ESCAPED) for text in (*row.identity, code, kind))
+    if "\\" in properties:  # JSON escapes every other control character itself
+        properties = properties.translate(_ESCAPED)
+    value = r"\N" if value is None else value
+    cents = r"\N" if cents is None else cents
+    when = received if window is None else f"{window.start_text}\t{window.end_text}"
+    return (
+        f"{free}\t{value}\t{revision}\t{properties}\t{cents}\t\\\\x{digest.hex()}\t{when}\t{ending}"
     )
 
 

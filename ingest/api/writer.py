@@ -85,19 +85,21 @@ class Writer:
 
     async def _drain(self) -> None:
         while group := self._next_group():
-            commit = asyncio.create_task(self._commit(group))
-            await asyncio.wait([commit])
-            error = commit.exception()
-            if error is None:
-                continue
+            error = await self._try(group)
             if isinstance(error, RefusedError) and len(group) > 1:
                 # One of them holds what PostgreSQL refuses; the others must not suffer.
                 for posting in group:
-                    alone = asyncio.create_task(self._commit([posting]))
-                    await asyncio.wait([alone])
-                    _fail([posting], alone.exception())
-            else:
+                    _fail([posting], await self._try([posting]))
+            elif error is not None:
                 _fail(group, error)
+
+    async def _try(self, group: Sequence[Posting]) -> Exception | None:
+        """What a group could not be committed for; every posting waits for an answer."""
+        try:
+            await self._commit(group)
+        except Exception as error:
+            return error
+        return None
 
     async def _commit(self, group: Sequence[Posting]) -> None:
         now = time.monotonic()
@@ -135,7 +137,7 @@ class Writer:
         return group
 
 
-def _fail(group: Sequence[Posting], error: BaseException | None) -> None:
+def _fail(group: Sequence[Posting], error: Exception | None) -> None:
     for posting in group:
         if error is not None and not posting.receipt.done():
             posting.receipt.set_exception(error)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from ingest.api.database import Connection, Database, RefusedError
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
-from ingest.api.rows import Identity, Row
+from ingest.api.rows import Identity, Row, moment_of
 from ingest.api.store import store_group
 from ingest.api.writer import LANES, Writer
 
@@ -80,14 +80,13 @@ def row(number: int, code: str = "calls") -> Row:
     moment = datetime(2025, 1, 1, tzinfo=UTC)
     identity = Identity("sub", f"tx{number}")
     digest = f"{number}{code}".encode()
-    return Row(identity, code, "event", moment, moment, None, 0, "{}", None, digest)
+    return Row(identity, code, "event", moment_of(moment), None, 0, "{}", None, digest)
 
 
 def with_database(url: str, work: Callable[[Database, Writer], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(url, size=LANES)
         writer = Writer(database, Metrics())
-        await database.open()
         try:
             return await work(database, writer)
         finally:

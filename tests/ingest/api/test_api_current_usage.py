@@ -313,7 +313,6 @@ def test_every_period_of_random_usage_is_what_the_marts_say(lago_world: LagoWorl
 async def _usages(url: str, periods: list[Any]) -> list[list[CustomerUsage]]:
     """For each period the usage as asked on its first and on its last day."""
     database = Database(url)
-    await database.open()
     try:
         return [
             [
