@@ -1,4 +1,4 @@
-"""The measure of a request: a handler that does nothing, on the same framework and server."""
+"""The measure of a request: handlers that do nothing, on the same framework and server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
-from litestar import Litestar, post
+from litestar import Litestar, Request, post
 
 
 @post("/empty", status_code=200)
@@ -17,8 +17,14 @@ async def empty() -> None:
     """Answers at once."""
 
 
+@post("/read", status_code=200)
+async def read(request: Request[Any, Any, Any]) -> None:
+    """Answers once the body is there."""
+    await request.body()
+
+
 def load(*_: Any) -> Litestar:
-    return Litestar([empty], openapi_config=None, logging_config=None)
+    return Litestar([empty, read], openapi_config=None, logging_config=None)
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:

@@ -122,16 +122,20 @@ def compare_batches(bench: Bench, rounds: int, batches: int) -> None:
 
 def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
     """(b) single events over 64 connections beside an empty handler; the delay of a lone one."""
-    empties, bares, rates, p50, p99 = [], [], [], [], []
+    empties, readers, bares, rates, p50, p99 = [], [], [], [], [], []  # type: ignore[var-annotated]
     for seed in range(rounds):
-        for figures, framework in ((empties, "litestar"), (bares, "none")):
+        for figures, framework, path in (
+            (empties, "litestar", "/empty"),
+            (readers, "litestar", "/read"),
+            (bares, "none", "/empty"),
+        ):
             port = world.free_port()
             workers = str(bench.workers)
             with world.process(
                 "bench.empty_handler", port=port, FRAMEWORK=framework, WORKERS=workers
             ):
                 body = {"event": world.counters(1, seed=1)[0]}
-                one = world.request(bench.key, "/empty", body, port)
+                one = world.request(bench.key, path, body, port)
                 load.send([one] * 500, port=port, connections=64)
                 figures.append(load.send([one] * requests, port=port, connections=64).rate)
         world.empty(bench.url)
@@ -144,10 +148,12 @@ def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
             lone = load.send(_events(bench, 300, seed + 200, port), port=port, connections=1)
         assert world.stored(bench.url) == requests + 800
     print(f"| empty handler, Litestar | {statistics.median(empties):,.0f} requests/s | |")
+    print(f"| the same, having read the body | {statistics.median(readers):,.0f} requests/s | |")
     print(f"| empty handler, no framework | {statistics.median(bares):,.0f} requests/s | |")
     print(
         f"| POST /events, 64 connections | {statistics.median(rates):,.0f} requests/s "
-        f"| {ratio(rates, empties)} of Litestar's, {ratio(rates, bares)} of the bare one |"
+        f"| {ratio(rates, empties)} of Litestar's, {ratio(rates, readers)} of the reading one, "
+        f"{ratio(rates, bares)} of the bare one |"
     )
     print(
         f"| its latency | p50 {statistics.median(p50) * 1000:.1f} ms, "
