@@ -111,7 +111,13 @@ def _leave_with(supervisor: int) -> None:
     """A supervisor that is killed cannot stop its workers; they notice and stop by themselves."""
     while os.getppid() == supervisor:
         time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
+    # Again and again: one that comes before the server listens for it is lost, and a worker that
+    # was born as its supervisor died held the port for ever.
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _require_database(database_url: str) -> None:
