@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.engine import Engine
 
+from odoo_gateway import schema
 from odoo_gateway.client import Domain, OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError
 from warehouse.tables import ODOO_TABLES
@@ -40,27 +41,17 @@ class MirrorCount:
     deleted: int
 
 
+def _names(model: schema.Model) -> tuple[str, ...]:
+    """All fields but the one2manys: those are the many2one of the records at the other end."""
+    return tuple(field.name for field in model.fields if field.type != "one2many")
+
+
 _CUSTOMER_INVOICES = [("move_type", "in", ["out_invoice", "out_refund"])]
 
 MASTER = (
-    Mirrored(
-        "metric", "x_fc_metric", ("x_name", "x_code", "x_aggregation", "x_field_name", "x_unit")
-    ),
-    Mirrored(
-        "charge",
-        "x_fc_charge",
-        (
-            "x_name",
-            "x_code",
-            "x_plan_code",
-            "x_metric_id",
-            "x_charge_model",
-            "x_unit_price",
-            "x_included",
-            "x_currency",
-            "x_product_id",
-        ),
-    ),
+    Mirrored("metric", "x_fc_metric", _names(schema.METRIC)),
+    Mirrored("charge", "x_fc_charge", _names(schema.CHARGE)),
+    Mirrored("charge_tier", "x_fc_charge_tier", _names(schema.CHARGE_TIER)),
     Mirrored(
         "account_link",
         "x_fc_account_link",
@@ -81,6 +72,7 @@ MASTER = (
         "product.product",
         ("name", "default_code", "type", "invoice_policy", "list_price", "active"),
         [("sale_ok", "=", True)],
+        ("recurring_invoice",),
     ),
     Mirrored(
         "currency", "res.currency", ("name", "decimal_places", "active"), [("active", "=", True)]
@@ -100,6 +92,8 @@ MASTER = (
             "x_fc_external_account_id",
             "x_fc_plan_code",
             "x_fc_billing_time",
+            "x_fc_trial_end",
+            "x_fc_pauses",
         ),
         [("x_fc_external_id", "!=", False)],
         (
@@ -110,6 +104,14 @@ MASTER = (
             "end_date",
             "next_invoice_date",
         ),
+    ),
+    # What else stands on a subscription, its base fee above all. Usage lines are of the billing
+    # state: rating must not read what it wrote.
+    Mirrored(
+        "base_line",
+        "sale.order.line",
+        ("order_id", "product_id", "product_uom_qty", "price_unit", "discount"),
+        [("order_id.x_fc_external_id", "!=", False), ("x_fc_line_key", "=", False)],
     ),
 )
 

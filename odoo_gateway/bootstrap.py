@@ -1,7 +1,8 @@
 """Makes the x_fc_* fields and models of `odoo_gateway.schema` in Odoo, by RPC and without an addon.
 
 Needs an administrator (Settings, and Sales and Invoicing for the rights it hands out). Everything
-is looked up before it is made, so a second run makes nothing.
+is looked up before it is made, so a second run makes nothing, and what an earlier version of the
+platform made gains what is new: fields, choices of a selection, screens.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from odoo_gateway import schema
-from odoo_gateway.client import OdooClient
+from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.screens import screens
 from odoo_gateway.steps import Step
 from odoo_gateway.uniqueness import unique_indexes
 
-# A copied order or line is another one: its keys must not travel along.
+# A copied order or line is another one: its keys and its history must not travel along.
 NOT_COPIED = frozenset(
-    {"x_fc_external_id", "x_fc_line_key", "x_fc_period_start", "x_fc_period_end"}
+    {
+        "x_fc_external_id",
+        "x_fc_line_key",
+        "x_fc_pauses",
+        "x_fc_period_end",
+        "x_fc_period_start",
+        "x_fc_trial_end",
+    }
 )
+FIELDS, CHOICES = "ir.model.fields", "ir.model.fields.selection"
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def bootstrap(client: OdooClient) -> list[Step]:
 
 
 def _phases() -> Sequence[Phase]:
-    return (_native_fields, _models, _rights, unique_indexes, screens)
+    return (_native_fields, _models, _one2manys, _rights, unique_indexes, screens)
 
 
 def _native_fields(client: OdooClient, apply: bool) -> list[Step]:
@@ -72,12 +81,12 @@ def _fields(
     client: OdooClient, apply: bool, model: str, fields: Sequence[schema.Field]
 ) -> list[Step]:
     """One create per model: Odoo reloads its registry once for all of them."""
-    present = {
-        row["name"]: row["ttype"]
-        for row in client.search_read("ir.model.fields", [("model", "=", model)], ["name", "ttype"])
-    }
+    rows = client.search_read(
+        FIELDS, [("model", "=", model)], ["name", "ttype", "required", "selection_ids"]
+    )
+    present = {row["name"]: row for row in rows}
     for field in fields:
-        found = present.get(field.name, field.type)
+        found = present.get(field.name, {"ttype": field.type})["ttype"]
         if found != field.type:
             raise OdooRefusedError(
                 f"{model}.{field.name} is there as {found}, the platform needs {field.type}:"
@@ -87,10 +96,57 @@ def _fields(
     missing = [field for field in fields if field.name not in present]
     if apply and missing:
         (owner,) = client.search_read("ir.model", [("model", "=", model)], ["id"])
-        client.create(
-            "ir.model.fields", [{"model_id": owner["id"], **_values(each)} for each in missing]
-        )
-    return [Step("field", f"{model}.{field.name}") for field in missing]
+        client.create(FIELDS, [{"model_id": owner["id"], **_values(each)} for each in missing])
+    old = [(field, present[field.name]) for field in fields if field.name in present]
+    return [
+        *(Step("field", f"{model}.{field.name}") for field in missing),
+        *_no_longer_required(client, apply, model, old),
+        *_new_choices(client, apply, model, old),
+    ]
+
+
+Known = Sequence[tuple[schema.Field, Record]]
+
+
+def _no_longer_required(client: OdooClient, apply: bool, model: str, known: Known) -> list[Step]:
+    """Fields that an earlier version needed. The other way round, rows may lack a value: left."""
+    freed = [(field, row) for field, row in known if row["required"] and not field.required]
+    for field, row in freed if apply else ():
+        values = {"required": False}
+        client.write(FIELDS, [row["id"]], {**values, **_deletion(field)})
+    return [Step("optional field", f"{model}.{field.name}") for field, _row in freed]
+
+
+def _new_choices(client: OdooClient, apply: bool, model: str, known: Known) -> list[Step]:
+    numbers = [number for _field, row in known for number in row["selection_ids"]]
+    if not numbers:
+        return []
+    present = {
+        (row["field_id"], row["value"])
+        for row in client.search_read(CHOICES, [("id", "in", numbers)], ["field_id", "value"])
+    }
+    missing = [
+        (f"{model}.{field.name}: {value}", {"field_id": row["id"], **choice})
+        for field, row in known
+        for value, choice in _choices(field).items()
+        if (row["id"], value) not in present
+    ]
+    if apply and missing:
+        client.create(CHOICES, [values for _name, values in missing])
+    return [Step("choice", name) for name, _values in missing]
+
+
+def _choices(field: schema.Field) -> dict[str, dict[str, Any]]:
+    return {
+        value: {"value": value, "name": label, "sequence": position}
+        for position, (value, label) in enumerate(field.selection)
+    }
+
+
+def _deletion(field: schema.Field) -> dict[str, str]:
+    if field.type != "many2one":
+        return {}
+    return {"on_delete": field.on_delete or ("restrict" if field.required else "set null")}
 
 
 def _values(field: schema.Field) -> dict[str, Any]:
@@ -103,33 +159,43 @@ def _values(field: schema.Field) -> dict[str, Any]:
         "index": field.index,
         "copied": field.name not in NOT_COPIED,
         "help": field.help or False,
+        **_deletion(field),
     }
     if field.relation:
         values["relation"] = field.relation
-        values["on_delete"] = "restrict" if field.required else "set null"
+    if field.relation_field:
+        values["relation_field"] = field.relation_field
     if field.selection:
-        values["selection_ids"] = [
-            (0, 0, {"value": value, "name": label, "sequence": position})
-            for position, (value, label) in enumerate(field.selection)
-        ]
+        values["selection_ids"] = [(0, 0, choice) for choice in _choices(field).values()]
     return values
 
 
 def _models(client: OdooClient, apply: bool) -> list[Step]:
+    """Models with their fields, but for the one2manys: those need the model at the other end."""
     names = [model.name for model in schema.CUSTOM_MODELS]
     rows = client.search_read("ir.model", [("model", "in", names)], ["model"])
     present = {row["model"] for row in rows}
     steps = []
     for model in schema.CUSTOM_MODELS:
+        fields = [field for field in model.fields if field.type != "one2many"]
         if model.name in present:
-            steps += _fields(client, apply, model.name, model.fields)
+            steps += _fields(client, apply, model.name, fields)
             continue
         if apply:
-            fields = [(0, 0, _values(field)) for field in model.fields]
+            commands = [(0, 0, _values(field)) for field in fields]
             values = {"name": model.label, "model": model.name, "state": "manual"}
-            client.create("ir.model", [{**values, "field_id": fields}])
+            client.create("ir.model", [{**values, "field_id": commands}])
         steps.append(Step("model", model.name))
-        steps += [Step("field", f"{model.name}.{field.name}") for field in model.fields]
+        steps += [Step("field", f"{model.name}.{field.name}") for field in fields]
+    return steps
+
+
+def _one2manys(client: OdooClient, apply: bool) -> list[Step]:
+    steps = []
+    for model in schema.CUSTOM_MODELS:
+        fields = [field for field in model.fields if field.type == "one2many"]
+        if fields:
+            steps += _fields(client, apply, model.name, fields)
     return steps
 
 
@@ -168,7 +234,8 @@ def _right_values(name: str, owner: int | None, group: int, right: Right) -> dic
         "perm_read": True,
         "perm_write": right.write,
         "perm_create": right.write,
-        "perm_unlink": right.unlink,
+        # Who edits a charge takes tiers out of it.
+        "perm_unlink": right.unlink or (right.write and name in schema.INNER_MODELS),
     }
 
 

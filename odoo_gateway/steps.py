@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """`kind` is field, model, access right, unique index, server action, view, action or menu."""
+    """`kind` is field, optional field, choice, model, access right, unique index, server action,
+    view, action or menu."""
 
     kind: str
     name: str

@@ -23,23 +23,26 @@ action = {"type": "ir.actions.act_window_close",
 """
 
 
-def index_name(table: str, columns: tuple[str, ...]) -> str:
-    """Within PostgreSQL's 63 characters: the first column tells them apart."""
-    return f"fusion_uq_{table}_{columns[0]}"
+def index_name(unique: schema.Unique) -> str:
+    """Within PostgreSQL's 63 characters: the first column and the last tell them apart."""
+    parts = (unique.columns[0], *(column for column, _unset in unique.optional[-1:]))
+    return f"fusion_uq_{unique.table}_{'_'.join(parts)}"
 
 
 def maker_code() -> str:
-    return "".join(
-        f'env.cr.execute("{_statement(table, columns)}")\n'
-        for table, columns in schema.UNIQUE_INDEXES
-    )
+    statements = [
+        *(f"DROP INDEX IF EXISTS {name}" for name in schema.RETIRED_INDEXES),
+        *(_statement(unique) for unique in schema.UNIQUE_INDEXES),
+    ]
+    return "".join(f'env.cr.execute("{statement}")\n' for statement in statements)
 
 
-def _statement(table: str, columns: tuple[str, ...]) -> str:
-    present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+def _statement(unique: schema.Unique) -> str:
+    optional = [f"COALESCE({column}, {unset})" for column, unset in unique.optional]
+    present = " AND ".join(f"{column} IS NOT NULL" for column in unique.columns)
     return (
-        f"CREATE UNIQUE INDEX IF NOT EXISTS {index_name(table, columns)}"
-        f" ON {table} ({', '.join(columns)}) WHERE {present}"
+        f"CREATE UNIQUE INDEX IF NOT EXISTS {index_name(unique)}"
+        f" ON {unique.table} ({', '.join([*unique.columns, *optional])}) WHERE {present}"
     )
 
 
@@ -57,9 +60,9 @@ def unique_indexes(client: OdooClient, apply: bool) -> list[Step]:
     known = LISTER in present
     existing = set(_existing(client)) if known or apply else set()
     missing = [
-        Step("unique index", f"{table} ({', '.join(columns)})")
-        for table, columns in schema.UNIQUE_INDEXES
-        if index_name(table, columns) not in existing
+        Step("unique index", f"{unique.table} ({', '.join(unique.names)})")
+        for unique in schema.UNIQUE_INDEXES
+        if index_name(unique) not in existing
     ]
     if apply and missing:
         _make(client)

@@ -77,6 +77,31 @@ usage_counter = sa.Table(
         postgresql_using="brin",
         postgresql_with={"autosummarize": "on", "pages_per_range": 32},
     ),
+    # Apps report in order of time, so block ranges find a day as well.
+    sa.Index(
+        "usage_counter_window_range",
+        "window_start",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+    ),
+    # A meter's reading before and after, however long ago; a delta or an event costs no entry.
+    sa.Index(
+        "usage_counter_readings",
+        "service_code",
+        "external_subscription_id",
+        "code",
+        "window_end",
+        "window_start",
+        postgresql_where=sa.text("kind = 'cumulative'"),
+    ),
+    sa.Index(
+        "usage_counter_revisions",
+        "service_code",
+        "external_subscription_id",
+        "code",
+        "window_start",
+        postgresql_where=sa.text("revision > 0"),
+    ),
     schema="raw",
 )
 
@@ -123,7 +148,9 @@ ODOO_TABLES = {
     name: _odoo_table(name)
     for name in (
         "account_link",
+        "base_line",
         "charge",
+        "charge_tier",
         "currency",
         "currency_rate",
         "invoice",
@@ -226,6 +253,9 @@ billing_run = sa.Table(
     sa.Column("adjustments", sa.Integer, nullable=False),
     sa.Column("amount", sa.Numeric, nullable=False),
     sa.Column("lines_sha256", sa.Text, nullable=False),
+    # What stood on the other side of the difference; null on runs before revision 0004.
+    sa.Column("lines_desired", sa.BigInteger),
+    sa.Column("counters_rated", sa.BigInteger),
     _timestamp("run_at", default=True),
     schema="ops",
 )
@@ -238,13 +268,13 @@ billed_line = sa.Table(
     sa.Column("rated_line_key", sa.Text, nullable=False),
     sa.Column("adjustment_no", sa.Integer, nullable=False),
     sa.Column("run_id", sa.BigInteger, sa.ForeignKey("ops.billing_run.run_id"), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),  # period | late_usage | correction
+    sa.Column("reason", sa.Text, nullable=False),  # period | late_usage | correction | void
     sa.Column("service_code", sa.Text, nullable=False),
     sa.Column("account_key", sa.Text, nullable=False),
     sa.Column("subscription_key", sa.Text, nullable=False),
     sa.Column("odoo_order_id", sa.BigInteger, nullable=False),
     sa.Column("plan_code", sa.Text, nullable=False),
-    sa.Column("metric_code", sa.Text, nullable=False),
+    sa.Column("metric_code", sa.Text),  # null: a plan's minimum commitment
     sa.Column("charge_key", sa.Text, nullable=False),
     sa.Column("period_start", sa.Date, nullable=False),
     sa.Column("period_end", sa.Date, nullable=False),  # exclusive
@@ -253,12 +283,38 @@ billed_line = sa.Table(
     sa.Column("quantity_used", sa.Numeric, nullable=False),
     sa.Column("quantity_included", sa.Numeric, nullable=False),
     sa.Column("quantity_billed", sa.Numeric, nullable=False),
-    sa.Column("unit_price", sa.Numeric, nullable=False),
+    sa.Column("unit_price", sa.Numeric),  # null where no price per unit made the amount
     sa.Column("amount", sa.Numeric, nullable=False),
     sa.Column("amount_precise", sa.Numeric, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
+    # What the line's text and `explain` need, as it was when it was billed: a charge that left
+    # the catalogue can still be credited under its name. Null on lines before revision 0004.
+    sa.Column("charge_model", sa.Text),
+    sa.Column("variant", sa.Text),
+    sa.Column("group_key", sa.Text),
+    sa.Column("flat_amount", sa.Numeric),
+    sa.Column("package_size", sa.Numeric),
+    sa.Column("odoo_charge_id", sa.BigInteger),
+    sa.Column("charge_name", sa.Text),
+    sa.Column("unit", sa.Text),
+    sa.Column("odoo_product_id", sa.BigInteger),
     _timestamp("billed_at", default=True),
     sa.UniqueConstraint("rated_line_key", "adjustment_no", name="billed_line_once"),
+    schema="ops",
+)
+
+# What each incremental roll-up of dbt has taken from raw, written in the transaction that changes
+# the roll-up. Deleting a row makes the next build roll everything up anew.
+rollup_progress = sa.Table(
+    "rollup_progress",
+    metadata,
+    sa.Column("rollup", sa.Text, primary_key=True),
+    sa.Column("rules", sa.Integer, nullable=False),  # version of the SQL that made its rows
+    sa.Column("high_water_xid", XID8, nullable=False),
+    sa.Column("batches", sa.BigInteger, nullable=False),  # as many lay below that line
+    sa.Column("last_run_id", sa.BigInteger, nullable=False),  # newest billing run it knew, or 0
+    sa.Column("definitions", JSONB, nullable=False),  # metric code -> what it was rolled up by
+    _timestamp("rolled_up_at", default=True),
     schema="ops",
 )
 

@@ -19,3 +19,17 @@
 {% macro odoo_flag(field) -%}
     coalesce((record ->> '{{ field }}')::boolean, false)
 {%- endmacro %}
+
+{% macro odoo_json(field) -%}
+    nullif({{ odoo_text(field) }}, '')::jsonb
+{%- endmacro %}
+
+{# Codes written as `b, a`: a sorted array without blanks, empty where the field is. #}
+{% macro odoo_codes(field) -%}
+    array(
+        select distinct trim(code) as code
+        from unnest(string_to_array(coalesce({{ odoo_text(field) }}, ''), ',')) as codes (code)
+        where trim(code) <> ''
+        order by code
+    )
+{%- endmacro %}

@@ -73,11 +73,30 @@ class Environment(Records):
         behaviour = self.behaviour(model)
         if behaviour.deleting:
             behaviour.deleting(self, ids)
+        self._let_go(model, ids)
         rows = [self.row(model, number) for number in ids]
         for number in ids:
             self.store.put(model, number, None)
         if behaviour.deleted:
             behaviour.deleted(self, rows)
+
+    def _let_go(self, model: str, ids: Sequence[int]) -> None:
+        """What manual many2ones do when their record goes. Odoo's own ones do nothing here."""
+        for other, fields in list(self.models.items()):
+            for name, described in fields.items():
+                if described.relation != model or described.on_delete is None:
+                    continue
+                referring = [each for number in ids for each in self.referring(other, name, number)]
+                if not referring:
+                    continue
+                match described.on_delete:
+                    case "cascade":
+                        self.unlink(other, referring)
+                    case "restrict":
+                        raise self._dangling(other, described, name)
+                    case _:
+                        for each in referring:
+                            self.update(other, each, {name: False})
 
     # --- details
 
@@ -175,5 +194,11 @@ class Environment(Records):
                 self.write(model, [target], payload)
             case 2 | 3:
                 self.unlink(model, [target])
+            case 4:
+                self.write(model, [target], {inverse: number})
             case 5:
                 self.unlink(model, self.referring(model, inverse, number))
+            case 6:
+                gone = set(self.referring(model, inverse, number)) - set(payload)
+                self.unlink(model, sorted(gone))
+                self.write(model, payload, {inverse: number})

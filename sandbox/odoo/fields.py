@@ -18,7 +18,8 @@ NUMBERS = frozenset({"float", "monetary", "integer"})
 @dataclass(frozen=True)
 class Field:
     """`related` reads and writes through a many2one; `inverse` is a one2many's many2one;
-    `compute` gives a value that is not stored. `digits` names a decimal.precision."""
+    `compute` gives a value that is not stored. `digits` names a decimal.precision. `on_delete` is
+    what a manual many2one does when its record goes: restrict, cascade or set null."""
 
     type: str = "char"
     label: str = ""
@@ -29,6 +30,7 @@ class Field:
     selection: tuple[tuple[str, str], ...] = ()
     related: tuple[str, str] | None = None
     inverse: str | None = None
+    on_delete: str | None = None
     compute: Callable[..., Any] | None = None
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 from sandbox.odoo.environment import LOG_FIELDS, USER, Behaviour, Environment
 from sandbox.odoo.errors import AccessError, Fault, ValidationError, WrongValue
@@ -13,6 +13,7 @@ from sandbox.odoo.fields import Field, Row
 from sandbox.odoo.storage import UniqueIndex, UniqueViolation
 
 MODEL, FIELD, ACCESS = "ir.model", "ir.model.fields", "ir.model.access"
+CHOICE = "ir.model.fields.selection"
 OPERATIONS = {
     "read": "You are not allowed to access '{label}' ({model}) records.",
     "write": "You are not allowed to modify '{label}' ({model}) records.",
@@ -20,9 +21,13 @@ OPERATIONS = {
     "unlink": "You are not allowed to delete '{label}' ({model}) records.",
 }
 CREATE_INDEX = re.compile(
-    r"create unique index if not exists (\w+) on (\w+) \(([\w, ]+)\)(?: where [\w\s]+)?",
+    r"create unique index if not exists (\w+) on (\w+) \(((?:[\w, ]|\([^()]*\))+)\)"
+    r"(?: where [\w\s]+)?",
     re.IGNORECASE,
 )
+DROP_INDEX = re.compile(r"drop index if exists (\w+)", re.IGNORECASE)
+# A column, or one that counts as a literal where it is unset.
+INDEXED = re.compile(r"coalesce\((\w+), '([^']*)'\)|(\w+)", re.IGNORECASE)
 LIST_INDEXES = re.compile(r"select indexname from pg_indexes", re.IGNORECASE)
 
 
@@ -82,7 +87,7 @@ def _register(env: Environment, row: Row) -> None:
         (option["value"], option["name"])
         for option in (
             env.row("ir.model.fields.selection", number)
-            for number in env.store.referring("ir.model.fields.selection", "field_id", row["id"])
+            for number in env.referring(CHOICE, "field_id", row["id"])
         )
     )
     described = Field(
@@ -92,6 +97,7 @@ def _register(env: Environment, row: Row) -> None:
         required=bool(row.get("required")),
         selection=options,
         inverse=row.get("relation_field") or None,
+        on_delete=row.get("on_delete") or None if row["ttype"] == "many2one" else None,
     )
     if row.get("related"):
         link, _, target = str(row["related"]).partition(".")
@@ -142,6 +148,19 @@ def _prepare_field(env: Environment, row: Row) -> None:
         raise ValidationError(
             "The operation cannot be completed: Field names must be unique per model."
         )
+    if row["ttype"] == "one2many":
+        _check_one2many(env, row)
+
+
+def _check_one2many(env: Environment, row: Row) -> None:
+    relation, inverse = row.get("relation"), row.get("relation_field")
+    if not inverse:
+        raise ValidationError(
+            "The operation cannot be completed:"
+            f" One2Many relation_field for {row['name']} is not set."
+        )
+    if inverse not in env.models.get(str(relation), {}):
+        raise ValidationError(f"Unknown field {inverse!r} in {relation!r}")
 
 
 def _fields_created(env: Environment, ids: list[int]) -> None:
@@ -150,6 +169,17 @@ def _fields_created(env: Environment, ids: list[int]) -> None:
         if row["state"] == "manual":
             _register(env, row)
             env.index(env.row(MODEL, row["model_id"])["model"])
+
+
+def _field_written(env: Environment, ids: list[int], row: Row) -> None:
+    for number in ids:
+        field = env.row(FIELD, number)
+        if field["state"] == "manual":
+            _register(env, field)
+
+
+def _choice_changed(env: Environment, ids: list[int]) -> None:
+    _field_written(env, [env.row(CHOICE, number)["field_id"] for number in ids], {})
 
 
 def check_access(env: Environment, model: str, operation: str) -> None:
@@ -185,10 +215,13 @@ def _run(env: Environment, ids: list[int]) -> Any:
 
 def _run_code(env: Environment, code: str) -> Any:
     """Understands just what bootstrap sends: unique indexes, and asking for their names."""
+    for found in DROP_INDEX.finditer(code):
+        env.store.drop_unique(found[1])
     statements = list(CREATE_INDEX.finditer(code))
     for found in statements:
-        name, table, columns = found[1], found[2], found[3]
-        _create_index(env, code, name, table, tuple(part.strip() for part in columns.split(",")))
+        parts = INDEXED.finditer(found[3])
+        columns = {part[1] or part[3]: part[2] for part in parts}
+        _create_index(env, code, found[1], found[2], columns)
     if LIST_INDEXES.search(code):
         names = sorted(index.name for index in env.store.unique_indexes())
         return {"type": "ir.actions.act_window_close", "infos": {"names": names}}
@@ -198,8 +231,9 @@ def _run_code(env: Environment, code: str) -> Any:
 
 
 def _create_index(
-    env: Environment, code: str, name: str, table: str, columns: tuple[str, ...]
+    env: Environment, code: str, name: str, table: str, columns: dict[str, str | None]
 ) -> None:
+    """`columns` with the literal that an unset one counts as; None keeps such rows out."""
     if any(index.name == name for index in env.store.unique_indexes()):
         return
     model = next((each for each in env.models if each.replace(".", "_") == table), None)
@@ -214,22 +248,40 @@ def _create_index(
                 f"{code!r}"
             )
     try:
-        env.store.add_unique(UniqueIndex(name, model, columns, code))
+        shown_columns = tuple(
+            f"COALESCE({each}, '{unset}'::{_sql_type(env, model, each)})"
+            if unset is not None
+            else each
+            for each, unset in columns.items()
+        )
+        index = UniqueIndex(
+            name, model, tuple(columns), code, tuple(columns.values()), shown_columns
+        )
+        env.store.add_unique(index)
     except UniqueViolation as clash:
-        shown = f"Key ({', '.join(columns)})=({', '.join(map(str, clash.key))}) is duplicated."
+        shown = f"Key {clash} is duplicated."
         raise WrongValue(
             f"UniqueViolation('could not create unique index \"{name}\"\\nDETAIL:  {shown}\\n')"
             f" while evaluating\n{code!r}"
         ) from None
 
 
+def _sql_type(env: Environment, model: str, name: str) -> str:
+    kind = env.models[model][name].type
+    return {"char": "character varying", "date": "date"}.get(kind, "text")
+
+
 def duplicate(clash: UniqueViolation) -> Fault:
     """PostgreSQL's words in Odoo's ValidationError."""
-    columns, values = ", ".join(clash.index.columns), ", ".join(map(str, clash.key))
     return ValidationError(
         "The operation cannot be completed: duplicate key value violates unique constraint"
-        f' "{clash.index.name}"\nDETAIL:  Key ({columns})=({values}) already exists.\n'
+        f' "{clash.index.name}"\nDETAIL:  Key {clash} already exists.\n'
     )
+
+
+def _view_written(env: Environment, ids: list[int], row: Row) -> None:
+    if "arch" in row:
+        _view_created(env, ids)
 
 
 def _view_created(env: Environment, ids: list[int]) -> None:
@@ -241,16 +293,26 @@ def _view_created(env: Environment, ids: list[int]) -> None:
 
 
 def _check_arch(env: Environment, model: str, arch: str) -> None:
-    for name in _field_names(arch):
-        if model in env.models and name not in env.models[model]:
-            raise ValidationError(
-                f"Error while validating view near:\n\n{arch}\n"
-                f'Field "{name}" does not exist in model "{model}"'
-            )
+    try:
+        root = ElementTree.fromstring(arch)  # noqa: S314 -- our own views, on loopback
+    except ElementTree.ParseError as error:
+        raise ValidationError(f"Error while validating view:\n\n{error}") from None
+    _check_fields(env, model, root, arch)
 
 
-def _field_names(arch: str) -> Iterable[str]:
-    return re.findall(r'<field\s+name="(\w+)"', arch)
+def _check_fields(env: Environment, model: str, node: ElementTree.Element, arch: str) -> None:
+    """Fields within a field are those of the model it points at."""
+    for child in node:
+        inner = model
+        if child.tag == "field" and model in env.models:
+            name = child.get("name", "")
+            if name not in env.models[model]:
+                raise ValidationError(
+                    f"Error while validating view near:\n\n{arch}\n"
+                    f'Field "{name}" does not exist in model "{model}"'
+                )
+            inner = env.models[model][name].relation or model
+        _check_fields(env, inner, child, arch)
 
 
 BEHAVIOURS = {
@@ -265,10 +327,12 @@ BEHAVIOURS = {
         order="model, name",
         prepare=_prepare_field,
         created=_fields_created,
+        written=_field_written,
         deleted=_reloaded,
         display_name=lambda env, number: env.value(FIELD, number, "field_description"),
     ),
-    "ir.ui.view": Behaviour(created=_view_created),
+    CHOICE: Behaviour(order="sequence, id", created=_choice_changed),
+    "ir.ui.view": Behaviour(created=_view_created, written=_view_written),
     "ir.ui.menu": Behaviour(order="sequence, id"),
     "ir.actions.server": Behaviour(methods={"run": _run}),
 }

@@ -20,31 +20,37 @@ from sandbox.odoo.fields import Row
 SCHEMA = """
 create table if not exists record (model text, id integer, row text, primary key (model, id));
 create table if not exists counter (model text primary key, last integer not null);
-create table if not exists unique_index (
-    name text primary key, model text, columns text, source text
+create table if not exists uniqueness (
+    name text primary key, model text, columns text, source text, unset text, shown text
 );
 """
 
 
 class UniqueViolation(Exception):
     def __init__(self, index: UniqueIndex, key: tuple[Any, ...]) -> None:
-        super().__init__(index.name)
+        super().__init__(f"({', '.join(index.shown)})=({', '.join(map(str, key))})")
         self.index = index
-        self.key = key
 
 
 @dataclass
 class UniqueIndex:
-    """Rows with an unset column are not in it, as NULLs never collide in PostgreSQL."""
+    """Rows with an unset column are not in it, as NULLs never collide in PostgreSQL, unless
+    `unset` gives what it counts as. `shown` is how PostgreSQL names the columns."""
 
     name: str
     model: str
     columns: tuple[str, ...]
     source: str
+    unset: tuple[str | None, ...]
+    shown: tuple[str, ...]
     keys: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def key(self, row: Row) -> tuple[Any, ...] | None:
-        key = tuple(row.get(column, False) for column in self.columns)
+        found = [row.get(column, False) for column in self.columns]
+        key = tuple(
+            unset if part is False and unset is not None else part
+            for part, unset in zip(found, self.unset, strict=True)
+        )
         return None if any(part is False for part in key) else key
 
 
@@ -63,8 +69,11 @@ class Store:
             "select model, id, row from record order by id"
         ):
             self._tables[model][number] = json.loads(row)
-        for name, model, columns, source in self._file.execute("select * from unique_index"):
-            self._build(UniqueIndex(name, model, tuple(json.loads(columns)), source))
+        for name, model, columns, source, unset, shown in self._file.execute(
+            "select name, model, columns, source, unset, shown from uniqueness"
+        ):
+            lists = [tuple(json.loads(each)) for each in (columns, unset, shown)]
+            self._build(UniqueIndex(name, model, lists[0], source, lists[1], lists[2]))
 
     def close(self) -> None:
         self._file.close()
@@ -115,9 +124,21 @@ class Store:
         """UniqueViolation when the rows already collide."""
         self._build(index)
         self._file.execute(
-            "insert into unique_index values (?, ?, ?, ?)",
-            (index.name, index.model, json.dumps(index.columns), index.source),
+            "insert into uniqueness values (?, ?, ?, ?, ?, ?)",
+            (
+                index.name,
+                index.model,
+                json.dumps(index.columns),
+                index.source,
+                json.dumps(index.unset),
+                json.dumps(index.shown),
+            ),
         )
+
+    def drop_unique(self, name: str) -> None:
+        """No error where it is not there."""
+        self._unique.pop(name, None)
+        self._file.execute("delete from uniqueness where name = ?", (name,))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -36,7 +36,17 @@ def test_fields_are_as_the_schema_says(odoo: OdooRpcClient) -> None:
     rows = odoo.search_read(
         "ir.model.fields",
         [("model", "in", sorted({model for model, _name in wanted})), ("state", "=", "manual")],
-        ["model", "name", "ttype", "relation", "required", "index", "copied", "field_description"],
+        [
+            "model",
+            "name",
+            "ttype",
+            "relation",
+            "relation_field",
+            "required",
+            "index",
+            "copied",
+            "field_description",
+        ],
     )
     found = {(row["model"], row["name"]): row for row in rows}
     for key, field in wanted.items():
@@ -45,6 +55,7 @@ def test_fields_are_as_the_schema_says(odoo: OdooRpcClient) -> None:
         assert (row["required"], row["index"]) == (field.required, field.index), key
         assert row["copied"] == (field.name not in NOT_COPIED), key
         assert (row["relation"] or None) == field.relation, key
+        assert (row["relation_field"] or None) == field.relation_field, key
 
 
 def test_finance_can_keep_a_catalogue(odoo: OdooRpcClient, world: World) -> None:
@@ -81,11 +92,26 @@ def test_finance_can_keep_a_catalogue(odoo: OdooRpcClient, world: World) -> None
     odoo.call("x_fc_charge", "unlink", [charge])
 
 
+def _charge(world: World, **values: object) -> dict[str, object]:
+    code = uuid.uuid4().hex
+    metric = world.make("x_fc_metric", x_name="m", x_code=code, x_aggregation="sum")
+    return {
+        "x_name": "n",
+        "x_code": code,
+        "x_plan_code": "p",
+        "x_metric_id": metric,
+        "x_charge_model": "standard",
+        "x_unit_price": "1",
+        "x_currency": "CAD",
+        "x_product_id": world.usage,
+        **values,
+    }
+
+
 @pytest.mark.parametrize(
     ("model", "columns"),
     [
         ("x_fc_metric", ("x_code",)),
-        ("x_fc_charge", ("x_plan_code", "x_code")),
         ("x_fc_account_link", ("x_service_code", "x_external_account_id")),
     ],
 )
@@ -98,15 +124,6 @@ def test_keys_of_the_catalogue_are_unique(
         values["x_aggregation"] = "sum"
     if model == "x_fc_account_link":
         values["x_partner_id"] = world.partner()
-    if model == "x_fc_charge":
-        metric = world.make("x_fc_metric", x_name="m", x_code=uuid.uuid4().hex, x_aggregation="sum")
-        values |= {
-            "x_metric_id": metric,
-            "x_charge_model": "standard",
-            "x_unit_price": "1",
-            "x_currency": "CAD",
-            "x_product_id": world.usage,
-        }
     world.make(model, **values)
     with pytest.raises(OdooRefusedError) as caught:
         world.make(model, **values)
@@ -116,6 +133,132 @@ def test_keys_of_the_catalogue_are_unique(
         f' "fusion_uq_{model}_{columns[0]}" DETAIL: Key ({", ".join(columns)})='
         f"({', '.join([key] * len(columns))}) already exists."
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        ({}, ", -infinity"),
+        ({"x_variant": "gpu"}, "gpu, -infinity"),
+        ({"x_variant": "gpu", "x_valid_from": "2026-10-01"}, "gpu, 2026-10-01"),
+    ],
+)
+def test_a_charge_has_one_record_a_variant_and_day(
+    world: World, version: dict[str, object], shown: str
+) -> None:
+    """Unset counts as a value: two default buckets, or two versions of all times, collide."""
+    charge = _charge(world)
+    world.make("x_fc_charge", **charge, x_variant="other", x_valid_from="2026-09-01")
+    world.make("x_fc_charge", **charge, **version)
+    with pytest.raises(OdooRefusedError) as caught:
+        world.make("x_fc_charge", **charge, **version)
+    assert str(caught.value) == (
+        "The operation cannot be completed: duplicate key value violates unique constraint"
+        ' "fusion_uq_x_fc_charge_x_plan_code_x_valid_from" DETAIL: Key (x_plan_code, x_code,'
+        " COALESCE(x_variant, ''::character varying), COALESCE(x_valid_from, '-infinity'::date))="
+        f"(p, {charge['x_code']}, {shown}) already exists."
+    )
+
+
+def test_tiers_live_within_their_charge(odoo: OdooRpcClient, world: World) -> None:
+    """Written as the form does: commands of the one2many; deleted with the charge."""
+    tier = "x_fc_charge_tier"
+    lines = [
+        (0, 0, {"x_from": "0", "x_to": "1000", "x_unit_price": "0.0045"}),
+        (0, 0, {"x_from": "1001", "x_flat_amount": "10"}),
+    ]
+    charge = world.make(
+        "x_fc_charge", **_charge(world, x_charge_model="graduated", x_tier_ids=lines)
+    )
+    first, second = world.read("x_fc_charge", charge, "x_tier_ids")["x_tier_ids"]
+    fields = ("x_charge_id", "x_from", "x_to", "x_unit_price", "x_flat_amount", "display_name")
+    assert world.read(tier, first, *fields) == {
+        "id": first,
+        "x_charge_id": charge,
+        "x_from": "0",
+        "x_to": "1000",
+        "x_unit_price": "0.0045",
+        "x_flat_amount": False,
+        "display_name": f"{tier},{first}",
+    }
+    odoo.write("x_fc_charge", [charge], {"x_tier_ids": [(1, first, {"x_to": "500"}), (2, second)]})
+    assert world.read("x_fc_charge", charge, "x_tier_ids")["x_tier_ids"] == [first]
+    assert world.read(tier, first, "x_to")["x_to"] == "500"
+    fresh = [(5,), (0, 0, {"x_from": "0", "x_rate": "1"})]
+    odoo.write("x_fc_charge", [charge], {"x_tier_ids": fresh})
+    (only,) = world.read("x_fc_charge", charge, "x_tier_ids")["x_tier_ids"]
+    assert only not in (first, second)
+    odoo.call("x_fc_charge", "unlink", [charge])
+    assert odoo.search_read(tier, [("id", "in", [first, second, only])], ["id"]) == []
+
+
+def test_a_metric_with_charges_stays(odoo: OdooRpcClient, world: World) -> None:
+    charge = _charge(world)
+    number = world.make("x_fc_charge", **charge)
+    with pytest.raises(OdooRefusedError, match="nother model"):
+        odoo.call("x_fc_metric", "unlink", [charge["x_metric_id"]])
+    odoo.call("x_fc_charge", "unlink", [number])
+    odoo.call("x_fc_metric", "unlink", [charge["x_metric_id"]])
+
+
+def test_flags_and_days_of_the_catalogue(odoo: OdooRpcClient, world: World) -> None:
+    charge = _charge(world, x_prorated=True, x_valid_from="2026-10-01", x_filter='{"a": ["b"]}')
+    number = world.make("x_fc_charge", **charge)
+    fields = ("x_prorated", "x_valid_from", "x_valid_to", "x_filter", "x_tier_ids")
+    row = {"id": number, "x_valid_from": "2026-10-01", "x_valid_to": False, "x_tier_ids": []}
+    assert world.read("x_fc_charge", number, *fields) == {
+        **row,
+        "x_prorated": True,
+        "x_filter": '{"a": ["b"]}',
+    }
+    odoo.write("x_fc_charge", [number], {"x_prorated": False, "x_valid_to": "2026-10-31"})
+    metric = int(str(charge["x_metric_id"]))
+    flags = world.read("x_fc_metric", metric, "x_recurring", "x_rounding_function")
+    assert flags == {"id": metric, "x_recurring": False, "x_rounding_function": False}
+    assert world.read("x_fc_charge", number, "x_prorated", "x_valid_to") == {
+        "id": number,
+        "x_prorated": False,
+        "x_valid_to": "2026-10-31",
+    }
+    commitment = {"x_charge_model": "minimum_commitment", "x_metric_id": False, "x_unit_price": ""}
+    world.make("x_fc_charge", **_charge(world, **commitment))
+
+
+def test_an_orders_trial_and_pauses_do_not_travel(odoo: OdooRpcClient, world: World) -> None:
+    values = {"x_fc_trial_end": "2026-10-14", "x_fc_pauses": "2026-11-01.."}
+    order = world.order(**values)
+    assert world.read("sale.order", order, *values) == {"id": order, **values}
+    rows = odoo.search_read(
+        "ir.model.fields",
+        [("model", "=", "sale.order"), ("name", "in", list(values))],
+        ["copied"],
+    )
+    assert [row["copied"] for row in rows] == [False, False]
+
+
+def test_a_one2many_names_its_other_end(odoo: OdooRpcClient) -> None:
+    (model,) = odoo.search_read("ir.model", [("model", "=", "x_fc_charge")], ["id"])
+    field = {
+        "model_id": model["id"],
+        "name": "x_fc_test_ids",
+        "field_description": "F",
+        "ttype": "one2many",
+        "relation": "x_fc_charge_tier",
+        "state": "manual",
+    }
+    with pytest.raises(OdooRefusedError):
+        odoo.create("ir.model.fields", [field])
+
+
+def test_a_tier_in_a_view_must_exist(odoo: OdooRpcClient) -> None:
+    arch = (
+        '<form><field name="x_tier_ids"><list><field name="x_from"/><field name="x_code"/>'
+        "</list></field></form>"
+    )
+    with pytest.raises(OdooRefusedError, match='"x_code" does not exist in model "x_fc_charge_ti'):
+        odoo.create(
+            "ir.ui.view", [{"name": "v", "model": "x_fc_charge", "type": "form", "arch": arch}]
+        )
 
 
 def test_a_duplicate_line_key_undoes_the_whole_batch(odoo: OdooRpcClient, world: World) -> None:

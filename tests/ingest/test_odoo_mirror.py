@@ -296,3 +296,36 @@ def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: Odoo
     accepted = mirror(engine, client, [BY_TABLE["metric"]], accept_deletions=True)["metric"]
     assert accepted.deleted == 30
     assert landed(engine, "metric", numbers[0])["deleted_at"] is not None
+
+
+def test_tiers_land_with_their_charge(engine: Engine, client: OdooRpcClient) -> None:
+    """A tier that is taken out of its charge, or goes with it, is marked as deleted."""
+    (product,) = client.create("product.product", [{"name": "Hours", "type": "service"}])
+    tiers = [{"x_from": "0", "x_to": "100"}, {"x_from": "101", "x_unit_price": "0.0023"}]
+    values = {
+        "x_name": "Hours",
+        "x_code": "tiered",
+        "x_plan_code": "p",
+        "x_metric_id": metric(client, "tiered"),
+        "x_charge_model": "graduated",
+        "x_currency": "CAD",
+        "x_product_id": product,
+        "x_prorated": True,
+        "x_valid_from": "2026-10-01",
+        "x_tier_ids": [(0, 0, tier) for tier in tiers],
+    }
+    (charge,) = client.create("x_fc_charge", [values])
+    assert one(engine, client, "charge_tier").read == 2
+    one(engine, client, "charge")
+    record = landed(engine, "charge", charge)["record"]
+    assert (record["x_prorated"], record["x_valid_from"]) == (True, "2026-10-01")
+    assert (record["x_valid_to"], record["x_filter"]) == (False, False)
+    rows = client.search_read("x_fc_charge_tier", [("x_charge_id", "=", charge)], ["id"])
+    first, second = (landed(engine, "charge_tier", row["id"]) for row in rows)
+    assert {first["record"]["x_charge_id"], second["record"]["x_charge_id"]} == {charge}
+    assert (second["record"]["x_unit_price"], second["record"]["x_to"]) == ("0.0023", False)
+    client.write("x_fc_charge", [charge], {"x_tier_ids": [(2, second["id"], 0)]})
+    assert one(engine, client, "charge_tier").deleted == 1
+    client.call("x_fc_charge", "unlink", [charge])
+    assert one(engine, client, "charge_tier").deleted == 1
+    assert landed(engine, "charge_tier", first["id"])["deleted_at"] is not None

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from odoo_gateway import schema
 from odoo_gateway.bootstrap import bootstrap, plan
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError
 from odoo_gateway.odoorpc_client import OdooRpcClient
-from odoo_gateway.schema import CUSTOM_MODELS, NATIVE_FIELDS, UNIQUE_INDEXES
+from odoo_gateway.schema import (
+    CUSTOM_MODELS,
+    METRIC,
+    NATIVE_FIELDS,
+    UNIQUE_INDEXES,
+    Field,
+    Model,
+    Unique,
+)
 from odoo_gateway.uniqueness import index_name
 from sandbox.odoo.launch import running_double
 
@@ -33,6 +42,7 @@ def test_plan_tells_everything_and_changes_nothing(odoo: OdooRpcClient) -> None:
     steps = plan(odoo)
     kinds = Counter(step.kind for step in steps)
     models = len(CUSTOM_MODELS)
+    screens = models - 1  # tiers are edited within their charge
     fields = sum(map(len, NATIVE_FIELDS.values())) + sum(len(each.fields) for each in CUSTOM_MODELS)
     assert kinds == {
         "field": fields,
@@ -40,9 +50,9 @@ def test_plan_tells_everything_and_changes_nothing(odoo: OdooRpcClient) -> None:
         "access right": 5 * models,
         "server action": 2,
         "unique index": len(UNIQUE_INDEXES),
-        "view": 2 * models,
-        "action": models,
-        "menu": models + 1,
+        "view": 2 * screens,
+        "action": screens,
+        "menu": screens + 1,
     }
     assert "field sale.order.line.x_fc_line_key" in map(str, steps)
     assert plan(odoo) == steps
@@ -86,7 +96,84 @@ def test_a_missing_app_is_named(odoo: OdooRpcClient) -> None:
         plan(odoo)
 
 
+FIRST_CHARGE = Model(
+    "x_fc_charge",
+    "Usage charge",
+    (
+        Field("x_name", "Name on the invoice", required=True),
+        Field("x_code", "Code", required=True, index=True),
+        Field("x_plan_code", "Plan code", required=True, index=True),
+        Field("x_metric_id", "Metric", "many2one", relation="x_fc_metric", required=True),
+        Field(
+            "x_charge_model",
+            "Pricing model",
+            "selection",
+            selection=(("standard", "Standard"),),
+            required=True,
+        ),
+        Field("x_unit_price", "Unit price", required=True),
+        Field("x_included", "Included quantity"),
+        Field("x_currency", "Currency", required=True),
+        Field("x_product_id", "Product", "many2one", relation="product.product", required=True),
+    ),
+)
+FIRST_METRIC = Model("x_fc_metric", "Usage metric", METRIC.fields[:5])
+FIRST_INDEXES = (Unique("x_fc_charge", ("x_plan_code", "x_code")),)
+
+
+def test_what_the_first_version_made_gains_what_is_new(
+    odoo: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Odoo in use keeps its records: a charge without tiers becomes one that may have them, two
+    versions of it may stand beside each other, and a commitment needs neither metric nor price."""
+    with monkeypatch.context() as before:
+        before.setattr(schema, "CUSTOM_MODELS", (FIRST_METRIC, FIRST_CHARGE))
+        before.setattr(schema, "UNIQUE_INDEXES", FIRST_INDEXES)
+        before.setattr(schema, "RETIRED_INDEXES", ())
+        bootstrap(odoo)
+    (metric,) = odoo.create("x_fc_metric", [{"x_name": "m", "x_code": "m", "x_aggregation": "sum"}])
+    (product,) = odoo.create("product.product", [{"name": "U", "type": "service"}])
+    charge = {
+        "x_name": "c",
+        "x_code": "m",
+        "x_plan_code": "p",
+        "x_metric_id": metric,
+        "x_charge_model": "standard",
+        "x_unit_price": "1",
+        "x_currency": "CAD",
+        "x_product_id": product,
+    }
+    (old,) = odoo.create("x_fc_charge", [charge])
+    (own,) = odoo.search_read("ir.ui.view", [("name", "=", "x_fc_metric list")], ["id"])
+    everything = "".join(f'<field name="{field.name}"/>' for field in METRIC.fields[::-1])
+
+    made = list(map(str, bootstrap(odoo)))
+    assert {
+        "optional field x_fc_charge.x_metric_id",
+        "optional field x_fc_charge.x_unit_price",
+        "choice x_fc_charge.x_charge_model: graduated",
+        "field x_fc_charge.x_tier_ids",
+        "model x_fc_charge_tier",
+        "view x_fc_charge form",
+    } <= set(made)
+    assert "field x_fc_charge.x_code" not in made
+    assert plan(odoo) == []
+
+    odoo.create("x_fc_charge", [{**charge, "x_valid_from": "2026-10-01"}])
+    with pytest.raises(OdooRefusedError, match="duplicate key value"):
+        odoo.create("x_fc_charge", [charge])
+    commitment = {"x_charge_model": "minimum_commitment", "x_code": "minimum_commitment"}
+    odoo.create(
+        "x_fc_charge", [{**charge, **commitment, "x_metric_id": False, "x_unit_price": False}]
+    )
+    tier = (0, 0, {"x_from": "0", "x_unit_price": "1"})
+    odoo.write("x_fc_charge", [old], {"x_charge_model": "graduated", "x_tier_ids": [tier]})
+
+    odoo.write("ir.ui.view", [own["id"]], {"arch": f"<list>{everything}</list>"})
+    assert plan(odoo) == [], "an order of people's own is left"
+
+
 def test_index_names_fit_into_postgresql() -> None:
-    names = [index_name(table, columns) for table, columns in UNIQUE_INDEXES]
+    names = [index_name(unique) for unique in UNIQUE_INDEXES]
     assert len(set(names)) == len(names)
     assert max(map(len, names)) <= 63

@@ -11,6 +11,10 @@ final as (
         {{ odoo_text('x_code') }} as metric_code,
         {{ odoo_text('x_aggregation') }} as aggregation,
         coalesce({{ odoo_text('x_field_name') }}, 'value') as field_name,
+        {{ odoo_flag('x_recurring') }} as recurring,
+        nullif({{ odoo_text('x_rounding_function') }}, '') as rounding_function,
+        coalesce({{ odoo_number('x_rounding_precision') }}, 0)::integer as rounding_precision,
+        coalesce({{ odoo_json('x_metric_filters') }}, '{}'::jsonb) as metric_filters,
         {{ odoo_text('x_unit') }} as unit
     from source
     where deleted_at is null

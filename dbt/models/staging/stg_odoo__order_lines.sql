@@ -11,8 +11,10 @@ final as (
         {{ odoo_id('product_id') }} as odoo_product_id,
         {{ odoo_text('name') }} as description,
         {{ odoo_text('x_fc_line_key') }} as line_key,
+        {{ odoo_number('product_uom_qty') }} as quantity_ordered,
         {{ odoo_number('qty_delivered') }} as quantity,
         {{ odoo_number('price_unit') }} as unit_price,
+        coalesce({{ odoo_number('discount') }}, 0) as discount,
         -- What Odoo invoices of a delivered-policy line. Its own price_subtotal follows the ordered
         -- quantity, which is 0 on a usage line.
         round(

@@ -18,7 +18,9 @@ final as (
         {{ odoo_id('partner_id') }} as odoo_partner_id,
         {{ odoo_id('plan_id') }} as odoo_plan_id,
         {{ odoo_date('start_date') }} as start_date,
-        {{ odoo_date('end_date') }} as end_date
+        {{ odoo_date('end_date') }} as end_date,
+        {{ odoo_date('x_fc_trial_end') }} as trial_end,
+        {{ odoo_text('x_fc_pauses') }} as pauses
     from source
     where deleted_at is null
 )

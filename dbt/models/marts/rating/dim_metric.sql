@@ -10,6 +10,10 @@ final as (
         metric_name,
         aggregation,
         field_name,
+        recurring,
+        rounding_function,
+        rounding_precision,
+        metric_filters,
         unit,
         odoo_metric_id
     from metrics

@@ -1,0 +1,1 @@
+"""The catalogue as a reviewable file: read, compared with Odoo, applied, shown."""
