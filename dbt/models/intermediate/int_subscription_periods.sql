@@ -3,12 +3,12 @@
 
 with
 
-subscriptions as (
-    select * from {{ ref('int_subscriptions_linked') }}
+segments as (
+    select * from {{ ref('int_subscription_segments') }}
 ),
 
-counters as (
-    select * from {{ ref('stg_usage__counters') }}
+daily as (
+    select * from {{ ref('int_usage_daily') }}
 ),
 
 -- One counter dated 9999 must not give every subscription 95,000 periods: a year beyond what was
@@ -16,39 +16,42 @@ counters as (
 horizon as (
     select
         coalesce(
-            least(max(local_day), max({{ local_day('received_at') }}) + 366), '1970-01-01'
+            least(max(local_day), {{ local_day('max(received_at_last)') }} + 366), '1970-01-01'
         ) as last_day
-    from counters
+    from daily
 ),
 
 anchored as (
     select
-        subscriptions.subscription_key,
-        subscriptions.service_code,
-        subscriptions.start_date,
-        subscriptions.end_date,
+        segments.*,
         horizon.last_day,
         case
-            when subscriptions.billing_time = 'anniversary' then subscriptions.start_date
+            when segments.billing_time = 'anniversary' then segments.start_date
+            -- Halves, thirds and quarters of a year, and whole years, begin in January.
             when
-                subscriptions.billing_period_unit = 'month'
-                and subscriptions.billing_period_value = 3
-                then date_trunc('quarter', subscriptions.start_date)::date
-            else date_trunc(subscriptions.billing_period_unit, subscriptions.start_date)::date
+                segments.billing_period_unit = 'month'
+                and (
+                    12 % segments.billing_period_value = 0
+                    or segments.billing_period_value % 12 = 0
+                )
+                then date_trunc('year', segments.start_date)::date
+            else date_trunc(segments.billing_period_unit, segments.start_date)::date
         end as anchor,
-        case subscriptions.billing_period_unit
-            when 'week' then make_interval(weeks => subscriptions.billing_period_value)
-            when 'month' then make_interval(months => subscriptions.billing_period_value)
-            when 'year' then make_interval(years => subscriptions.billing_period_value)
+        case segments.billing_period_unit
+            when 'week' then make_interval(weeks => segments.billing_period_value)
+            when 'month' then make_interval(months => segments.billing_period_value)
+            when 'year' then make_interval(years => segments.billing_period_value)
         end as step,
-        case subscriptions.billing_period_unit
+        case segments.billing_period_unit
             when 'week' then 7
             when 'month' then 28
             when 'year' then 365
-        end * subscriptions.billing_period_value as shortest_days
-    from subscriptions
+        end * segments.billing_period_value as shortest_days
+    from segments
     cross join horizon
-    where subscriptions.start_date <= horizon.last_day
+    where
+        segments.segment_start <= horizon.last_day
+        and segments.billing_period_value > 0
 ),
 
 stepped as (
@@ -58,22 +61,42 @@ stepped as (
         (anchored.anchor + (steps.step_number + 1) * anchored.step)::date as nominal_end
     from anchored
     cross join
-        lateral generate_series(0, (anchored.last_day - anchored.anchor) / anchored.shortest_days)
-            as steps (step_number)
+        lateral generate_series(
+            0, (least(anchored.last_day, anchored.segment_end) - anchored.anchor)
+            / anchored.shortest_days
+        ) as steps (step_number)
+),
+
+cut as (
+    select
+        *,
+        greatest(nominal_start, segment_start) as period_start,
+        -- The segment's end is its last day.
+        least(nominal_end, segment_end + 1) as period_end
+    from stepped
+    where
+        nominal_start <= last_day
+        and nominal_end > segment_start
 ),
 
 final as (
     select
         subscription_key,
         service_code,
-        greatest(nominal_start, start_date) as period_start,
-        -- Odoo's end_date is the last day of service.
-        least(nominal_end, end_date + 1) as period_end
-    from stepped
-    where
-        nominal_start <= last_day
-        and nominal_end > start_date
-        and (end_date is null or greatest(nominal_start, start_date) <= end_date)
+        segment_no,
+        odoo_order_id,
+        plan_code,
+        account_key,
+        is_linked,
+        period_start,
+        period_end,
+        nominal_start,
+        nominal_end,
+        trial_end,
+        period_end - period_start as days,
+        nominal_end - nominal_start as nominal_days
+    from cut
+    where period_end > period_start
 )
 
 select * from final

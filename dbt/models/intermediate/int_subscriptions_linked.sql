@@ -1,69 +1,59 @@
--- A subscription is a confirmed order that carries the app's id. Where a renewal made a second
--- order with the same id, the one in progress counts, else the newest.
+-- One row per subscription, as it is: on its segment in progress, else on its last. Of several in
+-- progress, on the last that had begun when usage was received last: a change of plan may be agreed
+-- ahead of its day.
 
 with
 
-subscriptions as (
-    select * from {{ ref('stg_odoo__subscriptions') }}
+segments as (
+    select * from {{ ref('int_subscription_segments') }}
 ),
 
-account_links as (
-    select * from {{ ref('stg_odoo__account_links') }}
+daily as (
+    select * from {{ ref('int_usage_daily') }}
 ),
 
-partners as (
-    select * from {{ ref('stg_odoo__partners') }}
+received as (
+    select {{ local_day('max(received_at_last)') }} as last_day from daily
 ),
 
-plans as (
-    select * from {{ ref('stg_odoo__plans') }}
-),
-
-confirmed as (
+preferred as (
     select
-        *,
+        segments.*,
         row_number() over (
-            partition by service_code, external_subscription_id
-            order by coalesce(subscription_state = '3_progress', false) desc, odoo_order_id desc
+            partition by segments.subscription_key
+            order by
+                segments.is_in_progress desc,
+                coalesce(segments.segment_start <= received.last_day, false) desc,
+                segments.segment_no desc
         ) as preference
-    from subscriptions
-    where
-        order_state = 'sale'
-        and service_code is not null
-        and external_subscription_id is not null
-        and start_date is not null
+    from segments
+    cross join received
 ),
 
 final as (
     select
-        confirmed.service_code || ':' || confirmed.external_subscription_id as subscription_key,
-        confirmed.service_code || ':' || confirmed.external_account_id as account_key,
-        confirmed.service_code,
-        confirmed.external_subscription_id,
-        confirmed.external_account_id,
-        confirmed.odoo_order_id,
-        confirmed.order_name,
-        confirmed.odoo_partner_id,
-        partners.partner_name,
-        confirmed.plan_code,
-        confirmed.billing_time,
-        coalesce(plans.billing_period_unit, 'month') as billing_period_unit,
-        coalesce(plans.billing_period_value, 1) as billing_period_value,
-        confirmed.subscription_state,
-        confirmed.start_date,
-        confirmed.end_date,
-        account_links.odoo_account_link_id is not null as is_linked
-    from confirmed
-    left join partners
-        on confirmed.odoo_partner_id = partners.odoo_partner_id
-    left join plans
-        on confirmed.odoo_plan_id = plans.odoo_plan_id
-    left join account_links
-        on
-            confirmed.service_code = account_links.service_code
-            and confirmed.external_account_id = account_links.external_account_id
-            and confirmed.odoo_partner_id = account_links.odoo_partner_id
-    where confirmed.preference = 1
+        subscription_key,
+        account_key,
+        service_code,
+        external_subscription_id,
+        external_account_id,
+        odoo_order_id,
+        order_name,
+        odoo_partner_id,
+        partner_name,
+        plan_code,
+        billing_time,
+        billing_period_unit,
+        billing_period_value,
+        subscription_state,
+        start_date,
+        segment_end as end_date,
+        segment_start,
+        segment_no,
+        trial_end,
+        is_linked
+    from preferred
+    where preference = 1
 )
 
 select * from final

@@ -22,6 +22,8 @@ final as (
         subscription_state,
         start_date,
         end_date,
+        segment_start,
+        trial_end,
         is_linked
     from subscriptions
 )
