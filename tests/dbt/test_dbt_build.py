@@ -98,7 +98,7 @@ def test_readers_read_marts_and_nothing_before_them(build: Build, database_url: 
         for (name,) in relations:
             connection.execute(f"select * from marts.{name} limit 0")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("select * from intermediate.int_usage_counters limit 0")
+            connection.execute("select * from intermediate.int_usage_daily limit 0")
 
 
 def test_each_stage_builds_alone_on_a_fresh_warehouse(

@@ -16,6 +16,35 @@ BROKEN = """
         1, '2026-09-01T00:00Z', '{"x_code": "messages", "x_plan_code": "desk", "x_currency": "USD"}'
     );
 
+    -- assert_tiers_reach_every_quantity
+    insert into raw.odoo_charge (id, write_date, record) values (
+        2, '2026-09-01T00:00Z',
+        '{"x_code": "agents", "x_plan_code": "desk", "x_currency": "CAD",
+          "x_charge_model": "graduated"}'
+    );
+
+    -- assert_a_metric_has_one_charge_in_a_plan, assert_charge_versions_do_not_overlap
+    insert into intermediate.int_charges_priced (
+        odoo_charge_id, charge_key, plan_code, metric_code, charge_code
+    ) values
+        (3, 'desk/a', 'desk', 'messages', 'a'),
+        (4, 'desk/a', 'desk', 'messages', 'a'),
+        (5, 'desk/b', 'desk', 'messages', 'b');
+
+    -- assert_pauses_can_be_read
+    insert into intermediate.int_pauses_read (odoo_order_id, span_number, span, is_readable)
+    values (1, 1, 'in July', false);
+
+    -- assert_periods_tile_the_service: a day between two periods
+    insert into intermediate.int_subscription_segments (
+        subscription_key, segment_no, segment_start
+    ) values ('nexadesk:s1', 1, '2026-08-01');
+    insert into intermediate.int_subscription_periods (
+        subscription_key, segment_no, period_start, period_end
+    ) values
+        ('nexadesk:s1', 1, '2026-08-01', '2026-09-01'),
+        ('nexadesk:s1', 1, '2026-09-02', '2026-10-01');
+
     -- assert_every_counter_names_a_batch
     insert into raw.usage_counter (
         service_code, external_subscription_id, transaction_id, batch_id, code, kind,
@@ -30,23 +59,24 @@ BROKEN = """
 
     -- assert_every_taken_counter_is_judged_once, assert_rated_counters_lie_in_one_period,
     -- assert_daily_usage_and_what_is_set_aside_are_all_counters
-    insert into intermediate.int_usage_counters (
-        service_code, external_subscription_id, transaction_id, subscription_key, metric_code,
-        local_day, period_start, verdict, verdict_reason
+    insert into intermediate.int_usage_placed (
+        service_code, external_subscription_id, subscription_key, metric_code, local_day,
+        period_start, verdict, verdict_reason, counters
     ) values (
-        'nexadesk', 's1', 'never sent', 'nexadesk:s1', 'messages',
-        '2026-09-03', '2026-09-01', 'rated', 'rated'
+        'nexadesk', 's1', 'nexadesk:s1', 'messages', '2026-09-03', '2026-09-01', 'rated', 'rated', 1
     );
 
     -- assert_rated_usage_is_the_sum_of_its_days
-    insert into marts.dim_metric (metric_code, aggregation) values ('messages', 'sum');
-    insert into marts.fct_rated_lines (
-        line_key, subscription_key, metric_code, period_start, period_end, quantity_used
-    ) values ('k', 'nexadesk:s1', 'messages', '2026-09-01', '2026-10-01', 10);
+    insert into intermediate.int_charges_priced (
+        odoo_charge_id, charge_key, aggregation, recurring
+    ) values (1, 'desk_team/messages', 'sum', false);
+    insert into intermediate.int_usage_placed (
+        subscription_key, charge_key, odoo_charge_id, period_start, verdict, quantity_sum
+    ) values ('nexadesk:s1', 'desk_team/messages', 1, '2026-09-01', 'rated', 10);
 
-    -- assert_charges_have_a_model_that_is_rated
-    insert into intermediate.int_charges_priced (charge_key, charge_model)
-    values ('desk_team/messages', 'graduated');
+    -- assert_every_fee_is_rated: a charge whose tiers are gone
+    insert into intermediate.int_charges_metered (fee_key, charge_model, units)
+    values ('nexadesk:s1:desk_team/messages:2026-09-01', 'graduated', 10);
 
     -- assert_adjustments_are_numbered_without_gap, assert_nobody_is_credited_more_than_billed,
     -- assert_reconciliation_holds_the_whole_ledger
@@ -71,4 +101,7 @@ def test_every_invariant_notices_when_it_is_broken(database_url: str, tmp_path: 
         for result in checked.results
     }
     assert set(outcome) == {path.stem for path in (DBT_PROJECT / "tests").glob("*.sql")}
-    assert {name: said for name, said in outcome.items() if said[0] != "fail"} == {}
+    quiet = {name: said for name, said in outcome.items() if said[0] != "fail"}
+    # Says so, and lets the bills go out.
+    assert quiet.pop("assert_pauses_can_be_read")[0] == "warn"
+    assert quiet == {}
