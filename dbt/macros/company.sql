@@ -22,14 +22,16 @@
     ({{ day }}::timestamp at time zone {{ company_timezone() }})
 {%- endmacro %}
 
-{# Half-up to the currency's minor unit (ISO 4217), away from zero as Lago and Odoo round. #}
+{# Half-up to the currency's minor unit, away from zero as Lago and Odoo round. The exceptions to
+   two digits stand in dbt_project.yml; warehouse.currencies reads them there too. #}
 {% macro round_money(amount, currency) -%}
     round(
         {{ amount }},
         case
-            when {{ currency }} in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG',
-                                    'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 0
-            when {{ currency }} in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
+            when {{ currency }} in ('{{ var("currencies_without_minor_unit") | join("', '") }}')
+                then 0
+            when {{ currency }} in ('{{ var("currencies_with_three_digits") | join("', '") }}')
+                then 3
             else 2
         end
     )

@@ -12,11 +12,16 @@ daily as (
 judged as (
     select
         metric_code,
-        count(*) as counters,
-        count(*) filter (
-            where verdict <> 'rated' and verdict_reason <> 'unpriced: no charge in the plan'
+        sum(counters) as counters,
+        coalesce(
+            sum(counters) filter (
+                where
+                verdict in ('superseded', 'unattributed')
+                or verdict_reason in ('unpriced: unknown metric', 'unpriced: unreadable value')
+            ),
+            0
         ) as set_aside
-    from {{ ref('int_usage_counters') }}
+    from {{ ref('int_usage_placed') }}
     group by 1
 )
 

@@ -13,18 +13,13 @@ from ingest.api.database import Connection, Database
 from ingest.api.exact import plain
 from ingest.api.observe import log
 from ingest.api.problems import ProblemError
+from warehouse.currencies import minor_digits
 
 T = TypeVar("T")
 
 _BUILD_TAKES_SECONDS = 60
 _NOT_BUILT = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _LAGO_ID_NAMESPACE = uuid.UUID("c3a8f9de-6f5e-5d3c-9a53-0f4b6f1f0a77")
-
-# ISO 4217 currencies without two digits after the point: the same as dbt's round_money.
-_NO_DIGITS = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()  # noqa: SIM905
-)
-_THREE_DIGITS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
 
 # The marts' names for aggregations, in Lago's words.
 AGGREGATION_TYPES = {
@@ -33,6 +28,7 @@ AGGREGATION_TYPES = {
     "max": "max_agg",
     "last": "latest_agg",
     "unique": "unique_count_agg",
+    "weighted_sum": "weighted_sum_agg",
 }
 
 
@@ -62,11 +58,6 @@ async def read_marts(database: Database, work: Callable[[Connection], Awaitable[
     if found is None:
         raise ProblemError(503, headers={"Retry-After": str(_BUILD_TAKES_SECONDS)})
     return found[0]
-
-
-def minor_digits(currency: str) -> int:
-    """Digits of the currency's minor unit: CAD 2, JPY 0, KWD 3."""
-    return 0 if currency in _NO_DIGITS else 3 if currency in _THREE_DIGITS else 2
 
 
 def cents(amount: Decimal, currency: str) -> int:

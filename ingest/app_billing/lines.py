@@ -8,11 +8,10 @@ from decimal import Decimal
 
 import msgspec
 
-# ISO 4217: minor units other than two digits, as Lago and Stripe count their "cents".
-_NO_MINOR_UNIT = frozenset(
-    "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905
-)
-_THREE_DIGITS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+from warehouse.currencies import minor_digits
+
+# Where Stripe's "cents" are not the minor unit: its zero-decimal and special currencies.
+_COUNTED_OTHERWISE = {"ISK": 2, "MGA": 0, "UGX": 2}
 
 CHARGE = "charge"
 SUBSCRIPTION = "subscription"
@@ -59,7 +58,7 @@ class AppInvoice:
 
 def major_units(minor: int | Decimal, currency: str) -> Decimal:
     """Cents to dollars, exactly, by the currency's number of digits (JPY 0, CAD 2, KWD 3)."""
-    digits = 0 if currency in _NO_MINOR_UNIT else 3 if currency in _THREE_DIGITS else 2
+    digits = _COUNTED_OTHERWISE.get(currency, minor_digits(currency))
     return Decimal(minor).scaleb(-digits)
 
 

@@ -1,4 +1,4 @@
--- What a billing run had seen when it first billed a period: a counter above that line is late.
+-- The run that first billed a period. A counter that a later run was the first to see is late.
 
 with
 
@@ -14,7 +14,7 @@ final as (
     select
         periods.subscription_key,
         periods.period_start,
-        min(runs.high_water_xid) as closed_at_xid
+        min(runs.run_id) as closed_by_run
     from periods
     inner join runs
         on

@@ -74,7 +74,7 @@ open_periods as (
         on
             periods.subscription_key = closings.subscription_key
             and periods.period_start = closings.period_start
-    where closings.closed_at_xid is null
+    where closings.closed_by_run is null
 ),
 
 platform as (

@@ -1,65 +1,132 @@
 with
 
-usage as (
-    select * from {{ ref('int_usage_by_period') }}
+charges_rated as (
+    select * from {{ ref('int_charges_rated') }}
 ),
 
-charges as (
-    select * from {{ ref('int_charges_priced') }}
+true_ups as (
+    select * from {{ ref('int_true_ups_rated') }}
 ),
 
-subscriptions as (
-    select * from {{ ref('int_subscriptions_linked') }}
+commitments as (
+    select * from {{ ref('int_commitments_rated') }}
 ),
 
-split as (
-    select
-        usage.subscription_key,
-        usage.period_start,
-        usage.period_end,
-        usage.quantity_used,
-        charges.charge_key,
-        charges.metric_code,
-        charges.unit_price,
-        charges.currency,
-        least(greatest(usage.quantity_used, 0), charges.quantity_included) as quantity_included,
-        greatest(usage.quantity_used - charges.quantity_included, 0) as quantity_billed
-    from usage
-    inner join charges
-        on usage.charge_key = charges.charge_key
+periods as (
+    select * from {{ ref('int_subscription_periods') }}
 ),
 
-priced as (
+-- What a minimum asks for on top of usage has no quantity: its amount is a flat one.
+minimums as (
     select
         *,
-        quantity_billed * unit_price as amount_precise
-    from split
+        'true_up' as charge_model
+    from true_ups
+    union all
+    select
+        subscription_key,
+        period_start,
+        period_end,
+        odoo_order_id,
+        charge_key,
+        null as metric_code,
+        currency,
+        minimum,
+        amount_precise,
+        amount,
+        'minimum_commitment' as charge_model
+    from commitments
+),
+
+lines as (
+    select
+        line_key,
+        subscription_key,
+        charge_key,
+        period_start,
+        period_end,
+        tier,
+        metric_code,
+        odoo_order_id,
+        variant,
+        group_key,
+        charge_model,
+        quantity_used,
+        quantity_included,
+        quantity_billed,
+        unit_price,
+        package_size,
+        flat_amount,
+        units,
+        unit_amount,
+        events_count,
+        amount,
+        amount_precise,
+        currency
+    from charges_rated
+    union all
+    select
+        -- to_char: a bare date's text follows the session's DateStyle, and the key must never move.
+        subscription_key || ':' || charge_key || ':' || to_char(period_start, 'YYYY-MM-DD') || ':0'
+            as line_key,
+        subscription_key,
+        charge_key,
+        period_start,
+        period_end,
+        0 as tier,
+        metric_code,
+        odoo_order_id,
+        '' as variant,
+        '' as group_key,
+        charge_model,
+        0 as quantity_used,
+        0 as quantity_included,
+        0 as quantity_billed,
+        minimum as unit_price,
+        null as package_size,
+        amount_precise as flat_amount,
+        0 as units,
+        null as unit_amount,
+        0 as events_count,
+        amount,
+        amount_precise,
+        currency
+    from minimums
 ),
 
 final as (
     select
-        -- to_char: a bare date's text follows the session's DateStyle, and the key must never move.
-        priced.subscription_key || ':' || priced.charge_key
-        || ':' || to_char(priced.period_start, 'YYYY-MM-DD') || ':1' as line_key,
-        subscriptions.service_code,
-        subscriptions.account_key,
-        priced.subscription_key,
-        subscriptions.plan_code,
-        priced.metric_code,
-        priced.charge_key,
-        priced.period_start,
-        priced.period_end,
-        1 as tier,
-        priced.quantity_used,
-        priced.quantity_included,
-        priced.quantity_billed,
-        priced.unit_price,
-        {{ round_money('priced.amount_precise', 'priced.currency') }} as amount,
-        priced.amount_precise,
-        priced.currency
-    from priced
-    inner join subscriptions
-        on priced.subscription_key = subscriptions.subscription_key
+        lines.line_key,
+        periods.service_code,
+        periods.account_key,
+        lines.subscription_key,
+        periods.plan_code,
+        lines.metric_code,
+        lines.charge_key,
+        lines.period_start,
+        lines.period_end,
+        lines.tier,
+        lines.quantity_used,
+        lines.quantity_included,
+        lines.quantity_billed,
+        lines.unit_price,
+        lines.amount,
+        lines.amount_precise,
+        lines.currency,
+        lines.odoo_order_id,
+        lines.variant,
+        lines.group_key,
+        lines.charge_model,
+        lines.package_size,
+        lines.flat_amount,
+        lines.units,
+        lines.unit_amount,
+        lines.events_count
+    from lines
+    inner join periods
+        on
+            lines.subscription_key = periods.subscription_key
+            and lines.period_start = periods.period_start
 )
 
 select * from final

@@ -1,8 +1,13 @@
 -- Two roads to the same total. One reads raw as it landed; the other walks back from what was
--- rated and what was set aside. Quantities of metrics that do not add up over counters (maximum,
--- last, unique) are conserved as numbers of counters.
+-- rated and what was set aside. Quantities that do not add up over counters (maximum, last, unique,
+-- a level over time, and whatever is carried from period to period) are conserved as numbers of
+-- counters.
 
 with
+
+landed as (
+    select * from {{ ref('int_usage_landed') }}
+),
 
 raw_counters as (
     select * from {{ ref('stg_usage__counters') }}
@@ -20,15 +25,11 @@ metrics as (
     select * from {{ ref('stg_odoo__metrics') }}
 ),
 
-judged as (
-    select * from {{ ref('int_usage_counters') }}
+placed as (
+    select * from {{ ref('int_usage_placed') }}
 ),
 
-daily as (
-    select * from {{ ref('int_usage_daily') }}
-),
-
-rated as (
+rated_lines as (
     select * from {{ ref('fct_rated_lines') }}
 ),
 
@@ -36,62 +37,125 @@ charges as (
     select * from {{ ref('int_charges_priced') }}
 ),
 
-landed as (
+adding_metrics as (
+    select distinct metric_code
+    from metrics
+    where
+        aggregation in ('sum', 'count')
+        and not recurring
+),
+
+-- A meter's differences exist only after its readings were put in order.
+raw_readings as (
+    select
+        *,
+        transaction_id collate "C" as bytewise_id
+    from raw_counters
+    where kind = 'cumulative'
+),
+
+readings as (
+    select raw_readings.*
+    from raw_readings
+    inner join batches
+        on raw_readings.batch_id = batches.batch_id
+    inner join snapshot
+        on batches.xid < snapshot.high_water_xid
+    inner join adding_metrics
+        on raw_readings.code = adding_metrics.metric_code
+),
+
+revisions as (
     select
         raw_counters.service_code,
-        raw_counters.code as metric_code,
-        date_trunc('month', raw_counters.local_day)::date as month,
-        count(*) as raw_counters,
-        sum(
-            case
-                when
-                    metrics.aggregation is null
-                    or metrics.aggregation in ('max', 'last', 'unique') then 1
-                when raw_counters.kind = 'cumulative' then 0
-                when raw_counters.kind = 'delta' then raw_counters.value
-                when metrics.aggregation = 'count' then 1
-                when raw_counters.properties ->> metrics.field_name ~ '^-?\d+(\.\d+)?$'
-                    then (raw_counters.properties ->> metrics.field_name)::numeric
-                else 0
-            end
-        ) as landed_quantity
+        raw_counters.external_subscription_id,
+        raw_counters.code,
+        raw_counters.window_start,
+        raw_counters.window_end,
+        raw_counters.properties,
+        max(raw_counters.revision) as revision
     from raw_counters
     inner join batches
         on raw_counters.batch_id = batches.batch_id
     inner join snapshot
         on batches.xid < snapshot.high_water_xid
-    left join metrics
-        on raw_counters.code = metrics.metric_code
-    group by 1, 2, 3
+    where raw_counters.revision > 0
+    group by 1, 2, 3, 4, 5, 6
 ),
 
--- A meter's differences exist only after the readings were put in order.
+followed as (
+    select
+        readings.service_code,
+        readings.code as metric_code,
+        date_trunc('month', readings.local_day)::date as month,
+        readings.value,
+        lag(readings.value, 1, 0::numeric) over (
+            partition by
+                readings.service_code, readings.external_subscription_id, readings.code,
+                readings.properties
+            order by readings.window_end, readings.window_start, readings.bytewise_id
+        ) as previous_value
+    from readings
+    left join revisions
+        on
+            readings.service_code = revisions.service_code
+            and readings.external_subscription_id = revisions.external_subscription_id
+            and readings.code = revisions.code
+            and readings.window_start = revisions.window_start
+            and readings.window_end = revisions.window_end
+            and readings.properties = revisions.properties
+    where readings.revision >= coalesce(revisions.revision, readings.revision)
+),
+
 metered as (
     select
         service_code,
         metric_code,
-        date_trunc('month', local_day)::date as month,
-        sum(quantity) as metered_quantity
-    from judged
-    where
-        kind = 'cumulative'
-        and aggregation in ('sum', 'count')
+        month,
+        sum(value - case when value >= previous_value then previous_value else 0 end) as quantity
+    from followed
+    group by 1, 2, 3
+),
+
+landed_totals as (
+    select
+        service_code,
+        metric_code,
+        month,
+        sum(counters) as counters,
+        sum(quantity) as quantity
+    from landed
     group by 1, 2, 3
 ),
 
 raw_totals as (
     select
-        landed.service_code,
-        landed.metric_code,
-        landed.month,
-        landed.raw_counters,
-        landed.landed_quantity + coalesce(metered.metered_quantity, 0) as raw_quantity
-    from landed
+        landed_totals.service_code,
+        landed_totals.metric_code,
+        landed_totals.month,
+        landed_totals.counters as raw_counters,
+        case
+            when adding_metrics.metric_code is not null
+                then landed_totals.quantity + coalesce(metered.quantity, 0)
+            else landed_totals.counters
+        end as raw_quantity
+    from landed_totals
+    left join adding_metrics
+        on landed_totals.metric_code = adding_metrics.metric_code
     left join metered
         on
-            landed.service_code = metered.service_code
-            and landed.metric_code = metered.metric_code
-            and landed.month = metered.month
+            landed_totals.service_code = metered.service_code
+            and landed_totals.metric_code = metered.metric_code
+            and landed_totals.month = metered.month
+),
+
+judged as (
+    select
+        placed.*,
+        adding_metrics.metric_code is not null as is_adding
+    from placed
+    left join adding_metrics
+        on placed.metric_code = adding_metrics.metric_code
 ),
 
 set_aside as (
@@ -100,29 +164,61 @@ set_aside as (
         metric_code,
         date_trunc('month', local_day)::date as month,
         verdict as bucket,
-        count(*) as counters,
-        sum(
-            case
-                when aggregation in ('sum', 'count') then coalesce(quantity, 0)
-                else 1
-            end
-        ) as quantity
+        sum(counters) as counters,
+        sum(case when is_adding then quantity_sum else counters end) as quantity
     from judged
     where verdict <> 'rated'
     group by 1, 2, 3, 4
 ),
 
-daily_in_time as (
+daily as (
+    select
+        subscription_key,
+        charge_key,
+        odoo_charge_id,
+        group_key,
+        period_start,
+        service_code,
+        metric_code,
+        local_day,
+        is_adding,
+        coalesce(sum(counters) filter (where not is_late), 0) as counters_in_time,
+        coalesce(sum(quantity_sum) filter (where not is_late), 0) as quantity_in_time,
+        coalesce(sum(counters) filter (where is_late), 0) as late_counters,
+        coalesce(sum(quantity_sum) filter (where is_late), 0) as late_quantity
+    from judged
+    where verdict = 'rated'
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+),
+
+rated as (
+    select
+        subscription_key,
+        charge_key,
+        group_key,
+        period_start,
+        sum(quantity_included) as quantity_included,
+        sum(quantity_billed) as quantity_billed,
+        sum(amount_precise) as amount_precise
+    from rated_lines
+    group by 1, 2, 3, 4
+),
+
+daily_rated as (
     select
         daily.*,
         rated.quantity_billed,
-        -- The whole quota, not what was taken of it: a correction may take less.
-        charges.quantity_included,
-        rated.unit_price,
-        daily.counters - daily.late_counters as counters_in_time,
-        daily.quantity_sum - daily.late_quantity as quantity_in_time,
-        sum(daily.quantity_sum - daily.late_quantity) over (
-            partition by daily.subscription_key, daily.charge_key, daily.period_start
+        rated.amount_precise,
+        -- The whole quota, not what was taken of it: a correction may take less. What a percentage
+        -- leaves free is known from its line alone.
+        greatest(
+            charges.quantity_included
+            + case when charges.charge_model = 'package' then charges.free_units else 0 end,
+            rated.quantity_included
+        ) as quota,
+        sum(daily.quantity_in_time) over (
+            partition by
+                daily.subscription_key, daily.charge_key, daily.group_key, daily.period_start
             order by daily.local_day
         ) as quantity_so_far
     from daily
@@ -130,24 +226,27 @@ daily_in_time as (
         on
             daily.subscription_key = rated.subscription_key
             and daily.charge_key = rated.charge_key
+            and daily.group_key = rated.group_key
             and daily.period_start = rated.period_start
     inner join charges
-        on daily.charge_key = charges.charge_key
+        on daily.odoo_charge_id = charges.odoo_charge_id
 ),
 
--- The quota is used up first: what a day brings beyond it is billed.
+-- The quota is used up first: what a day brings beyond it is billed, or free where all of it costs
+-- nothing.
 daily_split as (
     select
         *,
+        case when amount_precise = 0 then 'free' else 'billed' end as bucket_beyond,
         case
-            when aggregation in ('sum', 'count')
+            when is_adding
                 then
-                    greatest(quantity_so_far - quantity_included, 0)
-                    - greatest(quantity_so_far - quantity_in_time - quantity_included, 0)
+                    greatest(quantity_so_far - quota, 0)
+                    - greatest(quantity_so_far - quantity_in_time - quota, 0)
             when quantity_billed > 0 then counters_in_time
             else 0
         end as beyond_quota
-    from daily_in_time
+    from daily_rated
 ),
 
 buckets as (
@@ -155,7 +254,7 @@ buckets as (
         service_code,
         metric_code,
         date_trunc('month', local_day)::date as month,
-        case when unit_price = 0 then 'free' else 'billed' end as bucket,
+        bucket_beyond as bucket,
         sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters,
         sum(beyond_quota) as quantity
     from daily_split
@@ -170,10 +269,7 @@ buckets as (
         'included' as bucket,
         sum(case when beyond_quota <> 0 then 0 else counters_in_time end) as counters,
         sum(
-            case
-                when aggregation in ('sum', 'count') then quantity_in_time - beyond_quota
-                else counters_in_time - beyond_quota
-            end
+            case when is_adding then quantity_in_time else counters_in_time end - beyond_quota
         ) as quantity
     from daily_split
     group by 1, 2, 3
@@ -186,8 +282,7 @@ buckets as (
         date_trunc('month', local_day)::date as month,
         'late' as bucket,
         sum(late_counters) as counters,
-        sum(case when aggregation in ('sum', 'count') then late_quantity else late_counters end)
-            as quantity
+        sum(case when is_adding then late_quantity else late_counters end) as quantity
     from daily_split
     group by 1, 2, 3
 
@@ -242,7 +337,7 @@ final as (
         bucket,
         counters::bigint as counters,
         quantity,
-        raw_counters,
+        raw_counters::bigint as raw_counters,
         raw_quantity,
         (raw_counters - sum(counters) over (partition by service_code, metric_code, month))::bigint
             as counters_difference,

@@ -2,6 +2,7 @@
 -- with the snapshot's own build says: rated from one snapshot, tested, conserved.
 -- A test holds this model back only where all it reads comes before it, hence the rest by name:
 -- depends_on: {{ ref('fct_usage_daily') }}, {{ ref('dim_metric') }}, {{ ref('dim_account') }}
+-- depends_on: {{ ref('dim_charge_version') }}
 
 with
 
