@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench-ingest up lint format lock clean install
+.PHONY: help demo test test-slow conformance bench-ingest bench-rating up lint format lock clean install
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: $(INSTALLED) ## The test-suite, on a real PostgreSQL of its own
 
 test-slow: $(INSTALLED) ## What takes minutes: the fault suites with all their seeds
 	@$(BIN)/python -m pytest -q -m slow
+
+conformance: $(INSTALLED) ## Pricing vectors through the real models (VECTORS=file)
+	@PYTHONPATH=.:tests/conformance $(BIN)/python tests/conformance/conformance_run.py \
+		$(if $(VECTORS),"$(VECTORS)")
 
 up: $(INSTALLED) ## Everything running locally: PostgreSQL, endpoint, Dagster, sandbox Odoo
 	@$(BIN)/fusion-billing up
@@ -42,6 +46,9 @@ lock: $(INSTALLED) ## Make requirements.lock anew from pyproject.toml
 
 bench-ingest: $(INSTALLED) ## The endpoint against COPY, a plain endpoint and an empty handler
 	@$(BIN)/python -m bench.ingest
+
+bench-rating: $(INSTALLED) ## The rating against DuckDB, Lago's way and itself
+	@$(BIN)/python -m bench.rating
 
 clean: ## Throw away all local state: databases, exports, the demo's world
 	@rm -rf .fusion
