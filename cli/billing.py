@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 import typer
@@ -18,7 +19,7 @@ from cli.options import (
     url_of,
     warehouse,
 )
-from cli.output import Format, show
+from cli.output import Format, out, show
 from exports.billing_run import BillingRunError, bill
 from warehouse.dbt_project import run_dbt
 from warehouse.locks import session_lock
@@ -54,6 +55,8 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("reconcile")(reconcile)
     app.command("close")(close)
+    app.command("explain")(explain)
+    app.command("replay")(replay)
 
 
 def run(
@@ -138,3 +141,59 @@ def close(
             code_version=code_version(),
         )
     show(closed, format_, title=f"Closed {month}")
+
+
+def explain(
+    line_key: Annotated[str, typer.Argument(metavar="LINE_KEY", help="As Odoo stores it.")],
+    counters: Annotated[
+        int, typer.Option("--counters", metavar="N", min=0, help="How many counters to list.")
+    ] = 20,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """The line, its tiers, quantity, price, counters, and what became of it in Odoo."""
+    from exports.explain import explain as explained
+
+    with warehouse() as engine:
+        found = explained(engine, line_key, counters=counters)
+    if format_ is Format.JSON:
+        show(found, format_)
+        return
+    out.print(f"{found.line_key}\n{found.arithmetic}\n")
+    show(_filled(found.line), format_, title="Line")
+    show(_filled(found.run or {"billed": "not yet"}), format_, title="Billing run")
+    show(found.price or {"catalogue": "no such charge any more"}, format_, title="Price")
+    show(found.adjustments, format_, title="Ledger lines of this rated line")
+    show(found.tiers, format_, title="All lines of this charge and period")
+    show(found.days, format_, title="Counters by day")
+    title = f"First {len(found.counters)} of {found.counters_total} counters"
+    show(found.counters, format_, title=title)
+    show(_filled(found.odoo), format_, title="Odoo")
+
+
+def _filled(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if value not in (None, "")}
+
+
+def replay(
+    month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="The month to replay.")],
+    service: ServiceOption = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Rates everything from raw again, beside the marts, and compares the ledger with it, byte for
+    byte; 1 if anything differs."""
+    first = parse_month(month)
+    from exports.replay import replay as replayed
+
+    with warehouse() as engine:
+        result = replayed(
+            engine, settings(), database_url=url_of(engine), month=first, service_code=service
+        )
+    if format_ is Format.JSON:
+        show(result, format_)
+    else:
+        parts = ("runs", "differences")
+        summary = {name: value for name, value in vars(result).items() if name not in parts}
+        show(_filled(summary), format_, title=f"Replay of {month}")
+        show([vars(check) for check in result.runs], format_, title="Billing runs")
+        show([vars(one) for one in result.differences], format_, title="Differences")
+    raise typer.Exit(0 if result.identical else 1)

@@ -23,10 +23,13 @@ COMMANDS = {
     "service": "cli.keys",
     "key": "cli.keys",
     "odoo": "cli.odoo",
+    "catalog": "cli.catalog",
     "import": "cli.importing",
     "run": "cli.billing",
     "reconcile": "cli.billing",
     "close": "cli.billing",
+    "explain": "cli.billing",
+    "replay": "cli.billing",
 }
 
 # Errors that are the user's to mend, by module: what was raised comes from one that is imported.
@@ -34,6 +37,8 @@ REFUSED = {"exports.finance.errors": ("CloseRefusedError",)}
 UNUSABLE = {
     "cli.demo": ("DemoError",),
     "exports.billing_run": ("BillingRunError",),
+    "exports.catalogue.effect": ("EffectBusyError",),
+    "exports.explain": ("UnknownLineError",),
     "exports.finance.errors": ("FinanceExportError",),
     "exports.usage_lines": ("NothingRatedError", "PushBusyError"),
     "ingest.api.server": ("ServeError",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -34,22 +35,27 @@ class Form:
     price: Decimal
 
 
-def line_form(quantity: Decimal, price: Decimal, amount: Decimal, precision: Precision) -> Form:
+def line_form(
+    quantity: Decimal, price: Decimal | None, amount: Decimal, precision: Precision
+) -> Form:
     """Quantity × unit price where Odoo can hold both and their product is the amount without any
-    rounding, else one unit at the amount (major units, two digits).
+    rounding, else one unit at the amount (major units, two digits), a credit's amount negative:
+    Odoo invoices a positive quantity whatever its price, a negative one only where it was asked to.
 
     Without rounding, because Odoo's Canadian chart rounds taxes globally: an invoice of several
     lines at fractions of a cent totals otherwise than the sum of its lines (seen on Odoo 19).
     """
-    fits = (
-        quantity > 0
+    if (
+        price is not None
+        and quantity > 0
         and _digits(quantity) <= precision.quantity
         and _digits(price) <= precision.price
         and _EXACT.multiply(quantity, price) == amount < _LARGEST
         and _is_a_double(quantity)
         and _is_a_double(price)
-    )
-    return Form(quantity, price) if fits else Form(Decimal(1), amount)
+    ):
+        return Form(quantity, price)
+    return Form(Decimal(1), amount)
 
 
 def to_cents(*factors: Decimal) -> Decimal:
@@ -71,22 +77,56 @@ def _digits(value: Decimal) -> int:
 
 
 def describe(line: Mapping[str, Any]) -> str:
-    """What the customer reads: metric, period, used, included, price.
+    """What the customer reads: metric, group, tier, period, used, included, price.
 
     "API calls, Oct 2026: 1,240 used, 1,000 included, 240 × $0.0023"; an adjustment says so first.
     """
-    unit = f" {line['unit']}" if line["unit"] else ""
-    symbol = _SYMBOLS.get(line["currency"], f"{line['currency']} ")
-    price = f"{symbol}{_price(line['unit_price'])}"
-    parts = [f"{_number(line['quantity_used'])}{unit} used"]
-    if line["quantity_included"]:
-        parts.append(f"{_number(line['quantity_included'])} included")
-    parts.append(f"{_number(line['quantity_billed'])} × {price}")
-    if not line["quantity_used"] and not line["quantity_billed"]:
-        parts = [f"corrected price {price}"]
-    prefix = {"late_usage": "Late usage: ", "correction": "Correction: "}.get(line["reason"], "")
+    prefix = _PREFIXES.get(line["reason"], "")
     period = period_text(line["period_start"], line["period_end"])
-    return f"{prefix}{line['charge_name']}, {period}: {', '.join(parts)}"
+    return f"{prefix}{_title(line)}, {period}: {', '.join(_figures(line))}"
+
+
+_PREFIXES = {
+    "late_usage": "Late usage: ",
+    "correction": "Correction: ",
+    "void": "Cancelled: ",
+}
+_TIERED = ("graduated", "graduated_percentage")
+_PERCENTAGES = ("percentage", "graduated_percentage")
+
+
+def _title(line: Mapping[str, Any]) -> str:
+    title = str(line["charge_name"])
+    if line.get("group_key"):
+        values = json.loads(line["group_key"])
+        title += f" ({', '.join(f'{name} {value}' for name, value in values.items())})"
+    if line.get("charge_model") in _TIERED and line.get("tier"):
+        title += f", tier {line['tier']}"
+    return title
+
+
+def _figures(line: Mapping[str, Any]) -> list[str]:
+    symbol = _SYMBOLS.get(line["currency"], f"{line['currency']} ")
+    if line.get("tier") == 0:
+        return [f"up to the minimum, {_money(symbol, line['amount'])}"]
+    unit = f" {line['unit']}" if line["unit"] else ""
+    parts = [f"{number_text(line['quantity_used'])}{unit} used"]
+    if line["quantity_included"]:
+        parts.append(f"{number_text(line['quantity_included'])} included")
+    price, model = line["unit_price"], line.get("charge_model")
+    if price is None or model == "dynamic":
+        return [*parts, _money(symbol, line["amount"])]
+    tag = f"{number_text(price * 100)} %" if model in _PERCENTAGES else _money(symbol, price)
+    if not line["quantity_used"] and not line["quantity_billed"] and not line.get("flat_amount"):
+        return [f"corrected price {tag}"]
+    billed = number_text(line["quantity_billed"])
+    if line.get("package_size"):
+        return [*parts, f"{billed} in packages of {number_text(line['package_size'])} at {tag}"]
+    formula = f"{billed} × {tag}"
+    if line.get("flat_amount"):
+        sign = "−" if line["flat_amount"] < 0 else "+"
+        formula += f" {sign} {_money(symbol, abs(line['flat_amount']))}"
+    return [*parts, formula]
 
 
 def period_text(start: date, end: date) -> str:
@@ -98,13 +138,18 @@ def period_text(start: date, end: date) -> str:
     return f"{start.day} {start:%b}{year} – {last.day} {last:%b %Y}"
 
 
-def _price(value: Decimal) -> str:
+def price_text(value: Decimal) -> str:
     """At least two decimals, as on a price tag: 9.00, 0.10, 0.0023."""
     whole, _, fraction = decimal_text(value).partition(".")
     return f"{whole}.{fraction:0<2}"
 
 
-def _number(value: Decimal) -> str:
+def _money(symbol: str, value: Decimal) -> str:
+    return f"{'−' if value < 0 else ''}{symbol}{price_text(abs(value))}"
+
+
+def number_text(value: Decimal) -> str:
+    """`1,240.5`, `−3`: every digit, thousands apart."""
     whole, _, fraction = decimal_text(abs(value)).partition(".")
     sign = "−" if value < 0 else ""
     return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")

@@ -54,11 +54,16 @@ _PENDING = sa.text("""
     select
         billed.line_key, billed.odoo_order_id, billed.reason, billed.period_start,
         billed.period_end, billed.quantity_used, billed.quantity_included, billed.quantity_billed,
-        billed.unit_price, billed.amount, billed.currency,
-        charges.charge_name, charges.unit, charges.odoo_product_id
+        billed.unit_price, billed.amount, billed.currency, billed.tier, billed.charge_model,
+        billed.group_key, billed.flat_amount, billed.package_size,
+        -- The name and product of today, for finance may mend them; those it was billed under
+        -- where the charge has left the catalogue since.
+        coalesce(charges.charge_name, billed.charge_name, billed.charge_key) as charge_name,
+        coalesce(charges.unit, billed.unit) as unit,
+        coalesce(charges.odoo_product_id, billed.odoo_product_id) as odoo_product_id
     from ops.billed_line as billed
     left join marts.dim_charge as charges
-        on billed.charge_key = charges.charge_key
+        on regexp_replace(billed.charge_key, '/true_up$', '') = charges.charge_key
     left join ops.odoo_push as pushed
         on billed.line_key = pushed.line_key
     where pushed.state is distinct from 'verified'
@@ -194,7 +199,7 @@ def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
                 f" the line in {line['currency']}"
             )
         elif line["odoo_product_id"] is None:
-            refusals[line["line_key"]] = "the charge is no longer in the catalogue: no product"
+            refusals[line["line_key"]] = "the charge has no product in the catalogue"
     return refusals
 
 

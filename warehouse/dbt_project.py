@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -31,6 +32,7 @@ def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
         "COMPANY_TIMEZONE": settings.company_timezone,
         "COMPANY_CURRENCY": settings.company_currency,
         "USAGE_GRACE_HOURS": str(settings.usage_grace_hours),
+        "FUSION_SCHEMA_PREFIX": "",  # a replay's alone, whatever the shell says
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_TARGET_PATH": str(settings.fusion_home / "dbt" / "target"),
@@ -54,19 +56,27 @@ def dbt_executable() -> str:
     return str(beside) if beside.exists() else shutil.which("dbt") or "dbt"
 
 
-def run_dbt(database_url: str, settings: Settings, *arguments: str) -> None:
-    """Runs dbt on the warehouse, quietly. Raises DbtBuildError with the nodes that failed."""
+def run_dbt(
+    database_url: str,
+    settings: Settings,
+    *arguments: str,
+    changes: Mapping[str, str] | None = None,
+) -> None:
+    """Runs dbt on the warehouse, quietly, with `changes` to its environment. Raises DbtBuildError
+    with the nodes that failed."""
+    environment = {**dbt_environment(database_url, settings), **(changes or {})}
     finished = subprocess.run(
         [dbt_executable(), *arguments],
-        env={**os.environ, **dbt_environment(database_url, settings)},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     if finished.returncode == 0:
         return
-    log = settings.fusion_home / "dbt" / "logs" / "dbt.log"
-    failed = ", ".join(_failed_nodes(settings)) or _last_line(finished.stdout)
+    log = Path(environment["DBT_LOG_PATH"]) / "dbt.log"
+    target = Path(environment["DBT_TARGET_PATH"])
+    failed = ", ".join(_failed_nodes(target)) or _last_line(finished.stdout)
     raise DbtBuildError(f"dbt {arguments[0]} failed: {failed}. Its log is {log}.")
 
 
@@ -81,8 +91,8 @@ def prepare_manifest(database_url: str, settings: Settings) -> None:
     run_dbt(database_url, settings, "parse")
 
 
-def _failed_nodes(settings: Settings) -> list[str]:
-    results = dbt_target(settings) / "run_results.json"
+def _failed_nodes(target: Path) -> list[str]:
+    results = target / "run_results.json"
     if not results.exists():
         return []
     return [

@@ -16,15 +16,27 @@ GROUPS = {
     "service": ["add", "list"],
     "key": ["create", "rotate", "revoke", "list"],
     "odoo": ["bootstrap", "mirror", "push"],
+    "catalog": ["apply", "show"],
     "import": ["lago", "stripe", "costs"],
 }
-SINGLE = ["demo", "up", "doctor", "migrate", "serve", "run", "reconcile", "close"]
+SINGLE = [
+    "demo",
+    "up",
+    "doctor",
+    "migrate",
+    "serve",
+    "run",
+    "reconcile",
+    "close",
+    "explain",
+    "replay",
+]
 PATHS = [[name] for name in SINGLE] + [
     [group, name] for group, names in GROUPS.items() for name in names
 ]
 # These run until they are stopped and print no result.
 NO_RESULT = [["up"], ["serve"]]
-CHANGES_ODOO = [["odoo", "bootstrap"], ["odoo", "push"], ["run"]]
+CHANGES_ODOO = [["odoo", "bootstrap"], ["odoo", "push"], ["catalog", "apply"], ["run"]]
 
 
 def options_of(path: list[str]) -> set[str]:

@@ -46,7 +46,7 @@ def killing(engine: Engine, moment: str, number: int) -> Iterator[None]:
 
 @pytest.fixture
 def prepared(marts: Marts, fresh: Engine, settings: Settings) -> Engine:
-    """A ledger of two lines, and marts that ask for two adjustments and a new line."""
+    """A ledger of two lines, and marts that ask for a correction, a void and a new line."""
     marts.build(rated(), rated("nexadesk:b", "desk_team/messages"))
     bill(fresh, settings, run_date=dt.date(2025, 10, 5))
     marts.build(rated(used="140"), rated(start=OCTOBER))
@@ -79,7 +79,7 @@ def test_a_run_killed_at_any_statement_leaves_all_or_nothing(
             else:
                 finished = True
                 break
-    assert number >= 6
+    assert number > 10  # statements, and the pass that finished
     assert result.lines_sha256 == wanted.lines_sha256
     assert _state(prepared)[1] == before[1] + 1
     assert len(ledger(prepared)) == 5
@@ -94,26 +94,65 @@ def test_a_run_killed_before_its_commit_leaves_nothing(
     assert _state(prepared) == before
 
 
-def test_a_run_whose_database_goes_away_leaves_nothing(
-    prepared: Engine, database_url: str, settings: Settings
+def _statements(engine: Engine, settings: Settings) -> int:
+    """How many statements a run sends that writes; it is rolled back before it commits."""
+    seen = 0
+
+    def count(*_: object) -> None:
+        nonlocal seen
+        seen += 1
+
+    sa.event.listen(engine, "before_cursor_execute", count)
+    try:
+        with pytest.raises(Killed), killing(engine, "commit", 1):
+            bill(engine, settings, run_date=RUN_DATE)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", count)
+    return seen
+
+
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute", "commit"])
+def test_a_run_whose_database_goes_away_at_any_statement_leaves_nothing(
+    prepared: Engine, database_url: str, settings: Settings, moment: str
 ) -> None:
-    """The server ends the session between the run's row and its lines."""
+    """The server ends the session before or after each statement in turn, and before the commit:
+    nothing is left, no lock is held, and the next run writes it all."""
     admin = make_engine(database_url)
     before = _state(admin)
-
-    def terminate(connection: Any, *call: Any) -> None:
-        if "INSERT INTO ops.billed_line" in call[1]:
-            pid = connection.connection.driver_connection.info.backend_pid
-            with admin.connect() as other:
-                other.execute(sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-
-    sa.event.listen(prepared, "before_cursor_execute", terminate)
-    with pytest.raises(sa.exc.OperationalError):
-        bill(prepared, settings, run_date=RUN_DATE)
-    sa.event.remove(prepared, "before_cursor_execute", terminate)
-    assert _state(admin) == before
+    last = 1 if moment == "commit" else _statements(prepared, settings)
+    assert moment == "commit" or last >= 10
+    for number in range(1, last + 1):
+        with (
+            _terminating(prepared, admin, moment, number),
+            pytest.raises((sa.exc.OperationalError, sa.exc.InterfaceError)),
+        ):
+            bill(prepared, settings, run_date=RUN_DATE)
+        assert _state(admin) == before, f"{moment} {number}"
     assert bill(prepared, settings, run_date=RUN_DATE).lines == 3
     admin.dispose()
+
+
+@contextmanager
+def _terminating(engine: Engine, admin: Engine, moment: str, number: int) -> Iterator[None]:
+    """The server ends the session at its statement of this number, counted from 1."""
+    seen = 0
+
+    def terminate(connection: Any, *_: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            pid = connection.connection.driver_connection.info.backend_pid
+            with admin.connect() as other:
+                ended = other.execute(
+                    sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid}
+                )
+                assert ended.scalar_one()
+
+    sa.event.listen(engine, moment, terminate)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, moment, terminate)
 
 
 def test_two_runs_at_once_write_once(prepared: Engine, settings: Settings) -> None:

@@ -164,6 +164,58 @@ LINE = {
             {"period_start": dt.date(2026, 10, 15), "period_end": dt.date(2026, 11, 15)},
             "API calls, 15 Oct – 14 Nov 2026: 1,240 used, 1,000 included, 240 × $0.0023",
         ),
+        (
+            {
+                "charge_model": "graduated",
+                "tier": 2,
+                "unit": "calls",
+                "quantity_used": D(30),
+                "quantity_included": D(0),
+                "quantity_billed": D(30),
+                "unit_price": D("0.05"),
+                "flat_amount": D("1.00"),
+                "amount": D("2.50"),
+            },
+            "API calls, tier 2, Oct 2026: 30 calls used, 30 × $0.05 + $1.00",
+        ),
+        (
+            {
+                "charge_model": "graduated",
+                "tier": 2,
+                "reason": "void",
+                "quantity_used": D(-30),
+                "quantity_included": D(0),
+                "quantity_billed": D(-30),
+                "unit_price": D("0.05"),
+                "flat_amount": D("-1.00"),
+                "amount": D("-2.50"),
+            },
+            "Cancelled: API calls, tier 2, Oct 2026: −30 used, −30 × $0.05 − $1.00",
+        ),
+        (
+            {"charge_model": "package", "unit_price": D(5), "package_size": D(100)},
+            "API calls, Oct 2026: 1,240 used, 1,000 included, 240 in packages of 100 at $5.00",
+        ),
+        (
+            {"charge_model": "percentage", "unit_price": D("0.025"), "flat_amount": D("0.3")},
+            "API calls, Oct 2026: 1,240 used, 1,000 included, 240 × 2.5 % + $0.30",
+        ),
+        (
+            {"charge_model": "dynamic", "unit_price": D("0.064"), "amount": D("15.50")},
+            "API calls, Oct 2026: 1,240 used, 1,000 included, $15.50",
+        ),
+        (
+            {"group_key": '{"region":"east","size":"xl"}'},
+            "API calls (region east, size xl), Oct 2026: 1,240 used, 1,000 included, 240 × $0.0023",
+        ),
+        (
+            {"tier": 0, "unit_price": None, "amount": D("7.41"), "currency": "USD"},
+            "API calls, Oct 2026: up to the minimum, US$7.41",
+        ),
+        (
+            {"tier": 0, "unit_price": None, "amount": D("-1.70"), "reason": "late_usage"},
+            "Late usage: API calls, Oct 2026: up to the minimum, −$1.70",
+        ),
     ],
 )
 def test_what_the_customer_reads(changes: dict[str, object], text: str) -> None:
@@ -175,6 +227,10 @@ def test_a_corrected_price_is_called_so() -> None:
     zero = dict.fromkeys(("quantity_used", "quantity_included", "quantity_billed"), D(0))
     line = {**LINE, **zero, "reason": "correction", "unit_price": D("0.09")}
     assert describe(line) == "Correction: API calls, Oct 2026: corrected price $0.09"
+
+
+def test_an_amount_without_a_unit_price_is_one_unit() -> None:
+    assert line_form(D(240), None, D("15.50"), TWO) == line_form(D(1), D("15.50"), D("15.50"), TWO)
 
 
 @pytest.mark.parametrize(

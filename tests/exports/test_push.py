@@ -53,6 +53,19 @@ def test_a_line_is_created_and_verified(
     assert (recorded["odoo_order_id"], recorded["odoo_line_id"]) == (order, standing["id"])
 
 
+def invoice(world: OdooWorld, order: int) -> tuple[str, Decimal]:
+    """Lets Odoo invoice what is due on the order; the newest document's type and net total."""
+    wizard = {"sale_order_ids": [(6, 0, [order])], "advance_payment_method": "delivered"}
+    ids = world.client.create("sale.advance.payment.inv", [wizard])
+    world.client.call("sale.advance.payment.inv", "create_invoices", ids)
+    (found,) = world.client.search_read("sale.order", [("id", "=", order)], ["invoice_ids"])
+    newest = max(found["invoice_ids"])
+    (move,) = world.client.search_read(
+        "account.move", [("id", "=", newest)], ["move_type", "amount_untaxed"]
+    )
+    return move["move_type"], D(str(move["amount_untaxed"]))
+
+
 def test_odoo_invoices_what_the_ledger_says(fresh: Engine, world: OdooWorld) -> None:
     """3.60 + 2.59 − 1.30: the tiny price and the credit go as one unit each."""
     order = world.order()
@@ -64,14 +77,62 @@ def test_odoo_invoices_what_the_ledger_says(fresh: Engine, world: OdooWorld) -> 
         due(order, "-15.3", "0.085", reason="correction"),
     )
     push(fresh, world.client, database="here")
-    wizard = {"sale_order_ids": [(6, 0, [order])], "advance_payment_method": "delivered"}
-    ids = world.client.create("sale.advance.payment.inv", [wizard])
-    world.client.call("sale.advance.payment.inv", "create_invoices", ids)
-    (found,) = world.client.search_read("sale.order", [("id", "=", order)], ["invoice_ids"])
-    (move,) = world.client.search_read(
-        "account.move", [("id", "in", found["invoice_ids"])], ["amount_untaxed"]
-    )
-    assert D(str(move["amount_untaxed"])) == D("4.89")
+    assert invoice(world, order) == ("out_invoice", D("4.89"))
+
+
+def test_a_negative_total_becomes_a_credit_note(fresh: Engine, world: OdooWorld) -> None:
+    """3.60 was invoiced; the subscription turns out cancelled: 3.60 goes back, and 0.24 of another
+    charge does not make up for it."""
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    push(fresh, world.client, database="here")
+    assert invoice(world, order) == ("out_invoice", D("3.60"))
+    void = line | {
+        "line_key": f"{line['line_key']}~1",
+        "adjustment_no": 1,
+        "reason": "void",
+        **{name: -line[name] for name in ("quantity_used", "quantity_billed")},
+        **{name: -line[name] for name in ("amount", "amount_precise")},
+    }
+    bill_lines(fresh, world, void, due(order, "2", "0.12"))
+    result = push(fresh, world.client, database="here")
+    assert (result.verified, result.differs) == (2, 0)
+    credit = next(one for one in world.lines(order) if one["x_fc_line_key"].endswith("~1"))
+    assert (credit["qty_delivered"], credit["price_unit"]) == (1.0, -3.6)
+    assert credit["name"] == "Cancelled: Compute, Sep 2025: −30 hours used, −30 × $0.12"
+    assert invoice(world, order) == ("out_refund", D("3.36"))
+
+
+def test_what_is_credited_after_its_charge_left_the_catalogue(
+    fresh: Engine, world: OdooWorld
+) -> None:
+    order = world.order()
+    gone = {"charge_name": "Old name", "unit": "h", "odoo_product_id": world.product}
+    bill_lines(fresh, world, due(order, charge="cloud_s/gone") | gone)
+    with fresh.begin() as connection:
+        connection.execute(sa.text("delete from marts.dim_charge"))
+    assert push(fresh, world.client, database="here").verified == 1
+    (standing,) = world.lines(order)
+    assert standing["name"] == "Old name, Sep 2025: 30 h used, 30 × $0.12"
+
+
+def test_a_true_up_has_the_product_of_its_charge(fresh: Engine, world: OdooWorld) -> None:
+    order = world.order()
+    usage = due(order)
+    minimum = due(order, "0") | {
+        "charge_key": f"{usage['charge_key']}/true_up",
+        "tier": 0,
+        "unit_price": None,
+        "amount": D("6.40"),
+        "amount_precise": D("6.40"),
+    }
+    bill_lines(fresh, world, usage)
+    bill_lines(fresh, world, minimum)
+    with fresh.begin() as connection:
+        connection.execute(sa.text("delete from marts.dim_charge where charge_key ~ 'true_up'"))
+    assert push(fresh, world.client, database="here").verified == 2
+    names = {line["price_unit"]: line["name"] for line in world.lines(order)}
+    assert names[6.4] == "Compute, Sep 2025: up to the minimum, $6.40"
 
 
 def test_a_second_push_changes_nothing(
