@@ -16,6 +16,7 @@ defs = dg.Definitions(
         landing.dropped_files,
         landing.service_spec,
         landing.earlier_runs_spec,
+        landing.earlier_progress_spec,
         odoo.odoo_master_data,
         dbt_models.rating_models,
         billing.billing_run,

@@ -26,7 +26,7 @@ class RunConfig(dg.Config):
             deps=[
                 ["marts", "fct_rated_lines"],
                 ["marts", "dim_subscription"],
-                ["marts", "dim_charge"],
+                ["marts", "dim_charge_version"],
                 ["marts", "fct_usage_conservation"],
                 ["marts", "rpt_rating_build"],
             ],

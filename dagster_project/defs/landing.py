@@ -71,3 +71,8 @@ earlier_runs_spec = dg.AssetSpec(
     group_name="landing",
     description="ops.billing_run as it stood before this run: what decides which usage is late.",
 )
+earlier_progress_spec = dg.AssetSpec(
+    ["ops", "earlier_rollup_progress"],
+    group_name="landing",
+    description="What each roll-up had taken before this build: from there the next one goes on.",
+)

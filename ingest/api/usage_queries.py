@@ -1,10 +1,11 @@
 """The SQL behind current and past usage: one subscription's, one service's.
 
-Current usage is folded from raw at every request, over the period that holds the asked day, by the
-rules of int_usage_counters, int_usage_by_period and fct_rated_lines. Adding what came in since the
-last build to a finished quantity would have to undo what a revision supersedes, find a meter's
-reading before, and know a unique count's members: for one subscription the whole fold is simpler,
-and a test holds it against the marts.
+Current usage of a plain charge (standard, no variants, no groups; sum, count, maximum, last,
+unique) is folded from raw at every request, over the period that holds the asked day, by the rules
+of the rating's models. Adding what came in since the last build to a finished quantity would have
+to undo what a revision supersedes, find a meter's reading before, and know a unique count's
+members: for one subscription the whole fold is simpler, and a test holds it against the marts.
+Every other charge is told as the last build rated it: its arithmetic stands in dbt alone.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ with
 anchored as (
     select
         plan_code,
-        start_date,
+        segment_start,
         end_date,
         case
             when billing_time = 'anniversary' then start_date
-            when billing_period_unit = 'month' and billing_period_value = 3
-                then date_trunc('quarter', start_date)::date
+            when
+                billing_period_unit = 'month'
+                and (12 % billing_period_value = 0 or billing_period_value % 12 = 0)
+                then date_trunc('year', start_date)::date
             else date_trunc(billing_period_unit, start_date)::date
         end as anchor,
         case billing_period_unit
@@ -44,7 +47,8 @@ anchored as (
         and external_account_id = $2
         and external_subscription_id = $3
         and is_linked
-        and start_date <= $4
+        and segment_start <= $4
+        and billing_period_value > 0
         and (end_date is null or end_date >= $4)
         and coalesce(subscription_state, '') not in ('5_renewed', '6_churn')
         and billing_period_unit in ('week', 'month', 'year')
@@ -63,7 +67,7 @@ stepped as (
 period as (
     select
         plan_code,
-        greatest(nominal_start, start_date) as period_start,
+        greatest(nominal_start, segment_start) as period_start,
         least(nominal_end, end_date + 1) as period_end
     from stepped
     where nominal_start <= $4 and nominal_end > $4
@@ -78,26 +82,61 @@ select
 from period
 """
 
-# $1 service, $2 subscription, $3 plan, $4 and $5 the period's instants, $6 time zone.
+# $1 service, $2 subscription, $3 plan, $4 and $5 the period's instants, $6 time zone, $7 its first
+# day.
 # One row a charge of the plan, by its metric's name as in Lago; quantity null without usage.
 CHARGES_USED = """
 with
 
-charges as (
+versions as (
     select
-        charge.charge_key,
-        charge.charge_name,
-        charge.charge_model,
-        charge.unit_price,
-        charge.quantity_included,
-        charge.currency,
-        metric.metric_code,
+        charge.*,
         metric.metric_name,
         metric.aggregation,
-        metric.field_name
-    from marts.dim_charge as charge
+        metric.field_name,
+        charge.charge_model = 'standard'
+        and charge.pricing_group_keys = '{}'
+        and metric.aggregation in ('sum', 'count', 'max', 'last', 'unique')
+        and not metric.recurring
+        and metric.rounding_function is null
+        and count(*) over (partition by charge.charge_group) = 1 as is_plain
+    from marts.dim_charge_version as charge
     inner join marts.dim_metric as metric on charge.metric_code = metric.metric_code
-    where charge.plan_code = $3
+    where
+        charge.plan_code = $3
+        and $7::date >= coalesce(charge.valid_from, '-infinity')
+        and $7::date <= coalesce(charge.valid_to, 'infinity')
+),
+
+charges as (
+    select * from versions
+    where variant = ''
+),
+
+fees as (
+    select
+        versions.charge_group,
+        rated.charge_key,
+        rated.group_key,
+        sum(rated.quantity_used) as quantity_used,
+        sum(rated.amount) as amount,
+        max(rated.events_count) as counters
+    from marts.fct_rated_lines as rated
+    inner join versions on rated.charge_key = versions.charge_key
+    where
+        rated.subscription_key = $1 || ':' || $2
+        and rated.period_start = $7
+    group by 1, 2, 3
+),
+
+rated as (
+    select
+        charge_group,
+        sum(quantity_used) as quantity_used,
+        sum(amount) as amount,
+        sum(counters)::bigint as counters
+    from fees
+    group by 1
 ),
 
 -- A reading counts from the one before it, whatever its period; all else stays in its period.
@@ -114,7 +153,7 @@ counters as (
         charges.aggregation,
         counter.properties ->> charges.field_name as member
     from raw.usage_counter as counter
-    inner join charges on counter.code = charges.metric_code
+    inner join charges on counter.code = charges.metric_code and charges.is_plain
     where
         counter.service_code = $1
         and counter.external_subscription_id = $2
@@ -186,23 +225,36 @@ folded as (
 used as (
     select
         charges.*,
-        coalesce(folded.counters, 0) as counters,
+        rated.amount as amount_rated,
         coalesce(
-            case charges.aggregation
-                when 'max' then folded.quantity_max
-                when 'last' then folded.quantity_last
-                when 'unique' then folded.members
+            case
+                when not charges.is_plain then rated.counters
+                when charges.aggregation = 'unique' then folded.members  -- as Lago counts them
+                else folded.counters
+            end,
+            0
+        ) as counters,
+        coalesce(
+            case
+                when not charges.is_plain then rated.quantity_used
+                when charges.aggregation = 'max' then folded.quantity_max
+                when charges.aggregation = 'last' then greatest(folded.quantity_last, 0)
+                when charges.aggregation = 'unique' then folded.members
                 else folded.quantity_sum
             end,
             0
         ) as quantity_used
     from charges
     left join folded on charges.charge_key = folded.charge_key
+    left join rated on charges.charge_group = rated.charge_group
 )
 
 select
     *,
-    greatest(quantity_used - quantity_included, 0) * unit_price as amount_precise
+    case
+        when is_plain then greatest(quantity_used - quantity_included, 0) * unit_price
+        else coalesce(amount_rated, 0)
+    end as amount_precise
 from used
 order by lower(metric_name), charge_key
 """

@@ -167,6 +167,7 @@ async def current_usage(
             period["starts_at"],
             period["ends_at"],
             company.timezone,
+            period["period_start"],
         )
         return period, rows
 

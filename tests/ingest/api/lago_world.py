@@ -106,7 +106,7 @@ LINKS = (
     (THEIRS, "birch", 1),
 )
 
-DIMENSIONS = ("dim_account", "dim_charge", "dim_metric", "dim_subscription")
+DIMENSIONS = ("dim_account", "dim_charge", "dim_charge_version", "dim_metric", "dim_subscription")
 
 
 @dataclass
