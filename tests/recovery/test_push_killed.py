@@ -107,6 +107,7 @@ def test_a_push_killed_at_random_bills_every_line_once(
         orders = sorted({line["odoo_order_id"] for line in lines})
         for _ in range(KILLS):
             if not _kill_after(dice.uniform(0, takes), database_url, odoo_url):
+                takes *= 0.7  # the machine has more time for us than when it was measured
                 break
             kills += 1
             halfway += 0 < len(world.lines(*orders)) < LINES
