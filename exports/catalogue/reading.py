@@ -45,6 +45,8 @@ OPTIONAL = {
     },
 }
 
+_TRUE_UP = "true_up"  # <plan>/<charge>/true_up is what a charge's minimum asks for
+
 
 def read_catalogue(path: Path, *, currency: str) -> Catalogue:
     """What the file says; charges are in `currency`, and a file that says another is wrong.
@@ -144,6 +146,8 @@ def _shared(record: Record, model: str, currency: str) -> dict[str, Any]:
     else:
         metric = record.code("metric")
         code = record.code("code", metric)
+        if code == MINIMUM_COMMITMENT:
+            record.problem("code", f"{code} is the name of a plan's minimum commitment")
     given = record.text("currency")
     if given not in (None, currency):
         record.problem("currency", f"{given!r} is not the company's {currency}")
@@ -179,6 +183,8 @@ def _only_a_minimum(
 
 def _variant(record: Record, shared: Mapping[str, Any], model: str) -> Charge:
     code = record.code("variant")
+    if code == _TRUE_UP:
+        record.problem("variant", f"{code} is the name of a charge's minimum")
     values = record.record("values")
     chosen = {key: values.texts(key) for key in values.keys} if values else {}
     for key in [key for key, accepted in chosen.items() if not accepted]:

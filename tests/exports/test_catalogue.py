@@ -97,6 +97,15 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ),
         ("metrics:\n  - {code: a, name: A}\n", "2: metrics[1].aggregation_type: is missing"),
         (
+            METRICS + STANDARD.replace("name: Hours", "code: minimum_commitment\n    name: Hours"),
+            "9: charges[1].code: minimum_commitment is the name of a plan's minimum commitment",
+        ),
+        (
+            METRICS + STANDARD + "    filters:\n"
+            "      - {variant: true_up, values: {region: [ca]}, properties: {amount: 1}}\n",
+            "13: charges[1].filters[1].variant: true_up is the name of a charge's minimum",
+        ),
+        (
             METRICS + STANDARD.replace("0.10", "'0,10'"),
             "11: charges[1].properties.amount: '0,10' is not a decimal number of 0 or more, such"
             " as 0.0023",
