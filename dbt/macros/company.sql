@@ -17,6 +17,27 @@
     ({{ instant }} at time zone {{ company_timezone() }})::date
 {%- endmacro %}
 
+{# The same for instants by the million: a named zone is looked up for each, which takes longer than
+   reading its counter. The beginnings of twenty years' days are made once a query. #}
+{% macro local_day_of_many(instant) -%}
+    case
+        when
+            {{ instant }} >= {{ day_start("'2020-01-01'") }}
+            and {{ instant }} < {{ day_start("'2040-01-01'") }}
+            then
+                '2019-12-31'::date
+                + width_bucket(
+                    {{ instant }},
+                    array(
+                        select {{ day_start("('2020-01-01'::date + days.number)") }}
+                        from generate_series(0, 7304) as days (number)
+                        order by days.number
+                    )
+                )
+        else {{ local_day(instant) }}
+    end
+{%- endmacro %}
+
 {# The instant at which a local calendar day begins, on 23- and 25-hour days too. #}
 {% macro day_start(day) -%}
     ({{ day }}::timestamp at time zone {{ company_timezone() }})

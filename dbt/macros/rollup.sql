@@ -29,13 +29,13 @@
 {%- endmacro %}
 
 {# What this build does to the roll-up: {everything: true | false, high_water_xid, spans: the
-   touched days as literal instants, [[from, to], ...]}. The session keeps the build it was read
+   touched days as literal instants, [[from, to], ...], lines: those of all billing runs, and 0}. The session keeps the build it was read
    from, for record_rollup to compare. Unit tests override it. #}
 {% macro rollup_step(rollup) -%}
     {%- set steps = ref('int_rollup_steps') -%}
     {%- set touched = ref('int_usage_touched') -%}
     {%- if not execute -%}
-        {{ return({"everything": true, "high_water_xid": 0, "spans": []}) }}
+        {{ return({"everything": true, "high_water_xid": 0, "spans": [], "lines": [0]}) }}
     {%- endif -%}
     {%- set step = run_query(
         "select high_water_xid, previous_xid, set_config('fusion.rollup_build', build_id, false)"
@@ -53,8 +53,14 @@
         ~ day_start("(max(local_day) + 1)") ~ " + interval '1 hour')::text as ends "
         ~ "from numbered group by island order by 1"
     ).rows -%}
+    {#- As literals: PostgreSQL reads a table for them in one process, whatever else it does in more. -#}
+    {%- set lines = run_query(
+        "select 0 as line union select high_water_xid from " ~ ref("stg_ops__billing_runs")
+        ~ " order by 1"
+    ).columns[0].values() -%}
     {{ return({
         "everything": everything,
+        "lines": lines,
         "high_water_xid": step["high_water_xid"],
         "spans": spans,
     }) }}
@@ -125,4 +131,24 @@
         last_run_id = excluded.last_run_id,
         definitions = excluded.definitions,
         rolled_up_at = default
+{%- endmacro %}
+
+{# Pre-hook of what joins on equal keys that belong together. The planner takes them to find a row or
+   two, whatever statistics say, and then loops over, or sorts, half a million. #}
+{% macro plan_by_hashes() -%}
+    set local work_mem = '64MB';
+    set local enable_nestloop = off;
+    set local enable_mergejoin = off
+{%- endmacro %}
+
+{# Pre-hook of what reads all of raw. Groups are told apart by a hash: PostgreSQL takes them for many
+   more than they are, and would put every counter in order. It takes the touched groups for far
+   fewer counters than they are: a nested loop over them took a hundred times a hash join. And what
+   counters are folded to is little, so that a second process is worth its start. #}
+{% macro plan_for_all_of_raw() -%}
+    set local work_mem = '256MB';
+    set local enable_nestloop = off;
+    set local enable_sort = off;
+    set local parallel_tuple_cost = 0.001;
+    set local parallel_setup_cost = 100
 {%- endmacro %}

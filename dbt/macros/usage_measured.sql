@@ -1,7 +1,54 @@
-{# CTEs from `counters`, `batches`, `metrics` and `runs` to `measured`: the counters of a roll-up
-   step with quantity, member, dimensions, fate and arrived_run. Only of metrics that are priced by
-   single counters where `only_events`. #}
-{% macro usage_measured(rollup, step, only_events=false) -%}
+{# What a counter counts as by itself: the quantity of all but meter readings. Null where its metric
+   finds no value in it. Of a metric nobody knows, which is judged later, what the counter says. #}
+{% macro quantity_by_itself(counter, metric) -%}
+    case
+        when {{ metric }}.aggregation is null
+            then case when {{ counter }}.kind = 'delta' then {{ counter }}.value else 0 end
+        when {{ metric }}.aggregation = 'unique'
+            then case when {{ counter }}.properties ->> {{ metric }}.field_name is not null then 1 end
+        when {{ counter }}.kind <> 'event' then {{ counter }}.value
+        when {{ metric }}.aggregation = 'count' then 1
+        when {{ counter }}.properties ->> {{ metric }}.field_name ~ '^-?\d+(\.\d+)?$'
+            then ({{ counter }}.properties ->> {{ metric }}.field_name)::numeric
+    end
+{%- endmacro %}
+
+{# The properties of a counter that some charge of its metric tells apart; null where none does.
+   Not by a subquery over the keys: PostgreSQL runs one in a single process, row by row. A test holds
+   back what tells more apart than are looked at here. #}
+{% macro dimensions_of(counter, metric) -%}
+    case
+        when {{ metric }}.dimension_keys is not null
+            then jsonb_strip_nulls(
+                jsonb_object(
+                    {{ metric }}.dimension_keys,
+                    (
+                        array[
+                            {%- for number in range(1, most_dimensions() + 1) %}
+                            {{ counter }}.properties ->> {{ metric }}.dimension_keys[{{ number }}]
+                            {{- "," if not loop.last }}
+                            {%- endfor %}
+                        ]
+                    )[:cardinality({{ metric }}.dimension_keys)]
+                )
+            )
+    end
+{%- endmacro %}
+
+{% macro most_dimensions() -%}
+    {{ return(32) }}
+{%- endmacro %}
+
+{# Which run was the newest that had not seen a counter whose batch lies above `line`. #}
+{% macro arrived_run(line) -%}
+    (coalesce(own_runs.run_ids, all_runs.run_ids))[
+        width_bucket({{ line }}, coalesce(own_runs.seen_below, all_runs.seen_below))
+    ]
+{%- endmacro %}
+
+{# CTEs from `batches` and `runs` to `taken_batches`, those of a roll-up step, and `run_lines`. #}
+{% macro batches_taken(rollup, step) -%}
+    {%- set lines = "('{" ~ step["lines"] | join(", ") ~ "}'::bigint[])" -%}
     {% if not step["everything"] -%}
 touched as (
     select * from {{ ref("int_usage_touched") }}
@@ -9,32 +56,65 @@ touched as (
 ),
 
 {% endif -%}
--- Read once for each kind of counter: writing it down would cost more than reading it again.
-taken as not materialized (
+-- A batch is as late as the newest line of a run below it, whatever service the run was of: so
+-- counters of the same line can be folded before their run is looked up. It is their arrival's for
+-- ever: a run that is recorded later bills from a later build, and so from a line above everything
+-- that was rolled up before it.
+taken_batches as not materialized (
     select
-        counters.*,
-        batches.xid as batch_xid,
-        metrics.aggregation,
-        metrics.dimension_keys,
-        counters.properties ->> metrics.field_name as member
-    from counters
-    inner join batches
+        batch_id,
+        {{ lines }}[width_bucket(xid, {{ lines }})] as seen_line
+    from batches
+    where xid < {{ step["high_water_xid"] }}
+),
+
+-- The runs that concern a service, in the order of what they had seen.
+run_lines as (
+    select
+        scopes.service_code,
+        array_agg(runs.high_water_xid order by runs.high_water_xid, runs.run_id) as seen_below,
+        array_agg(runs.run_id order by runs.high_water_xid, runs.run_id) as run_ids
+    from (
+        select service_code from runs
+        union
+        select null
+    ) as scopes
+    inner join runs
         on
-            counters.batch_id = batches.batch_id
-            and batches.xid < {{ step["high_water_xid"] }}
-    {{ "inner" if only_events else "left" }} join metrics
-        on
-            counters.code = metrics.metric_code
-            {{ "and metrics.needs_events" if only_events }}
-    {%- if not step["everything"] %}
+            runs.service_code is null
+            or runs.service_code = scopes.service_code
+    group by 1
+)
+{%- endmacro %}
+
+{# The touched day groups of a step, as a join of `counters` and the bounds that prune raw. #}
+{% macro joined_with_touched(step) -%}
+    {% if not step["everything"] -%}
     inner join touched
         on
             counters.service_code = touched.service_code
             and counters.external_subscription_id = touched.external_subscription_id
             and counters.code = touched.metric_code
             and counters.local_day = touched.local_day
-    where {{ in_spans("counters.window_start", step["spans"]) }}
     {%- endif %}
+{%- endmacro %}
+{% macro in_touched_days(step) -%}
+    {% if step["everything"] %}true{% else %}({{ in_spans("counters.window_start", step["spans"]) }}){% endif %}
+{%- endmacro %}
+
+{# CTEs from `chosen`, counters with their batch's seen_line, and `metrics` to `measured`: the same
+   with quantity, member, dimensions and fate, revisions and meter readings seen through. #}
+{% macro usage_measured(step) -%}
+-- Read once for each kind of counter: writing it down would cost more than reading it again.
+taken as not materialized (
+    select
+        chosen.*,
+        metrics.aggregation,
+        metrics.field_name,
+        metrics.dimension_keys
+    from chosen
+    left join metrics
+        on chosen.code = metrics.metric_code
 ),
 
 -- Of one window the highest revision counts. Nearly all windows have only their first.
@@ -56,11 +136,7 @@ weighed as not materialized (
     select
         taken.*,
         taken.kind <> 'event'
-        and taken.revision < coalesce(revised.revision, taken.revision) as is_superseded,
-        case
-            when taken.kind <> 'event' then taken.value
-            when taken.member ~ '^-?\d+(\.\d+)?$' then taken.member::numeric
-        end as reading
+        and taken.revision < coalesce(revised.revision, taken.revision) as is_superseded
     from taken
     left join revised
         on
@@ -92,7 +168,7 @@ followed as (
 {% if step["everything"] %}
     select
         *,
-        lag(reading) over (
+        lag(value) over (
             partition by service_code, external_subscription_id, code, properties
             order by window_end, window_start, transaction_id collate "C"
         ) as previous_reading
@@ -127,74 +203,43 @@ followed as (
 quantified as (
     select
         *,
+        properties ->> field_name as member,
         case
-            -- Judged later, and counted as what it says by itself.
-            when aggregation is null then case when kind = 'delta' then value else 0 end
-            when aggregation = 'count' and kind = 'event' then 1
-            when aggregation = 'unique' then case when member is not null then 1 end
-            when kind <> 'cumulative' or aggregation not in ('sum', 'count', 'weighted_sum')
-                then reading
+            when
+                kind <> 'cumulative'
+                or aggregation is null
+                or aggregation not in ('sum', 'count', 'weighted_sum')
+                then {{ quantity_by_itself("followed", "followed") }}
             -- Another reading of the same moment counts in its place.
             when is_superseded then 0
             -- A level may fall: what is carried on changes by the difference.
-            when aggregation = 'weighted_sum' then reading - coalesce(previous_reading, 0)
+            when aggregation = 'weighted_sum' then value - coalesce(previous_reading, 0)
             -- A meter starts at 0, and starts again at 0 where a reading falls.
-            when reading >= previous_reading then reading - previous_reading
-            else reading
+            when value >= previous_reading then value - previous_reading
+            else value
         end as quantity
     from followed
 ),
 
--- The runs that concern a service, in the order of what they had seen.
-run_lines as (
-    select
-        scopes.service_code,
-        array_agg(runs.high_water_xid order by runs.high_water_xid, runs.run_id) as seen_below,
-        array_agg(runs.run_id order by runs.high_water_xid, runs.run_id) as run_ids
-    from (
-        select service_code from runs
-        union
-        select null
-    ) as scopes
-    inner join runs
-        on
-            runs.service_code is null
-            or runs.service_code = scopes.service_code
-    group by 1
-),
-
--- A counter's run is that of its arrival for ever: a run that is recorded later bills from a later
--- build, and so from a line above everything that was rolled up before it.
 measured as (
     select
-        quantified.*,
-        (coalesce(own_runs.run_ids, all_runs.run_ids))[
-            width_bucket(
-                quantified.batch_xid, coalesce(own_runs.seen_below, all_runs.seen_below)
-            )
-        ] as arrived_run,
+        *,
+        {{ dimensions_of("quantified", "quantified") }} as dimensions,
         case
-            when quantified.is_superseded then 'superseded'
-            when quantified.quantity is null then 'unreadable'
+            when is_superseded then 'superseded'
+            when quantity is null then 'unreadable'
             else 'counted'
-        end as fate,
-        case
-            when quantified.dimension_keys is null then '{}'::jsonb
-            else (
-                select coalesce(jsonb_object_agg(named.key, named.value), '{}'::jsonb)
-                from (
-                    select
-                        keys.key,
-                        quantified.properties ->> keys.key as value
-                    from unnest(quantified.dimension_keys) as keys (key)
-                ) as named
-                where named.value is not null
-            )
-        end as dimensions
+        end as fate
     from quantified
-    left join run_lines as own_runs
-        on quantified.service_code = own_runs.service_code
-    left join run_lines as all_runs
-        on all_runs.service_code is null
 )
+{%- endmacro %}
+
+{# What puts readings in order, bytewise, and its quantity with it. #}
+{% macro ordered_reading(counter) -%}
+    array[
+        to_char({{ counter }}.window_end at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+        to_char({{ counter }}.received_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+        {{ counter }}.transaction_id,
+        {{ counter }}.quantity::text
+    ] collate "C"
 {%- endmacro %}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dbt_process import Build, run_dbt
+from dbt_process import STEPS_AS_VIEWS, Build, run_dbt
 
 
 @pytest.fixture(scope="module")
 def build(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return run_dbt(database_url, tmp_path_factory.mktemp("dbt"), "build")
+    return run_dbt(database_url, tmp_path_factory.mktemp("dbt"), "build", *STEPS_AS_VIEWS)
 
 
 def by_type(build: Build) -> Counter[str]:

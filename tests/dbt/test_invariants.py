@@ -91,11 +91,12 @@ BROKEN = """
 
 
 def test_every_invariant_notices_when_it_is_broken(database_url: str, tmp_path: Path) -> None:
-    built = run_dbt(database_url, tmp_path, "run")
+    steps = ("--vars", "{steps: table}")  # so that a row can be put into one of them
+    built = run_dbt(database_url, tmp_path, "run", *steps)
     assert built.exit_status == 0, built.output
     with psycopg.connect(database_url) as connection:
         connection.execute(BROKEN)
-    checked = run_dbt(database_url, tmp_path, "test", "--select", "test_type:singular")
+    checked = run_dbt(database_url, tmp_path, "test", "--select", "test_type:singular", *steps)
     outcome = {
         result["unique_id"].split(".")[2]: (result["status"], result["message"])
         for result in checked.results

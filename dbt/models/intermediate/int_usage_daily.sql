@@ -15,7 +15,7 @@ batches as not materialized (
     select * from {{ ref('stg_usage__batches') }}
 ),
 
-metrics as (
+metrics as not materialized (
     select * from {{ ref('int_metrics_defined') }}
 ),
 
@@ -23,36 +23,241 @@ runs as (
     select * from {{ ref('stg_ops__billing_runs') }}
 ),
 
-{{ usage_measured('int_usage_daily', step) }},
+{{ batches_taken('int_usage_daily', step) }},
 
--- The greatest of (window_end, received_at, transaction_id) carries its quantity with it: an
--- ordered aggregate would put every counter in order, for the few metrics that ask for the last.
+-- Nearly all counters are neither revised nor readings of a meter: what they add depends on no
+-- other, and they are folded as they are read.
+plain as not materialized (
+    select
+        counters.service_code,
+        counters.external_subscription_id,
+        counters.code as metric_code,
+        counters.local_day,
+        taken_batches.seen_line,
+        {{ dimensions_of('counters', 'metrics') }} as dimensions,
+        {{ quantity_by_itself('counters', 'metrics') }} as quantity,
+        counters.precise_total_amount_cents,
+        counters.window_start,
+        counters.window_end,
+        counters.received_at,
+        counters.transaction_id,
+        metrics.aggregation
+    from counters
+    inner join taken_batches
+        on counters.batch_id = taken_batches.batch_id
+    left join metrics
+        on counters.code = metrics.metric_code
+    {{ joined_with_touched(step) }}
+    where
+        counters.kind <> 'cumulative'
+        and {{ in_touched_days(step) }}
+),
+
+plain_folded as (
+    select
+        service_code,
+        external_subscription_id,
+        metric_code,
+        local_day,
+        seen_line,
+        dimensions,
+        count(*) as counters,
+        count(quantity) as readable,
+        sum(quantity) as quantity_sum,
+        max(quantity) as quantity_max,
+        sum(precise_total_amount_cents) as cents_sum,
+        min(window_start) as first_window_start,
+        max(window_end) as last_window_end,
+        max(received_at) as received_at_last
+    from plain
+    group by 1, 2, 3, 4, 5, 6
+),
+
+-- Where somebody revised a window, or a counter cannot be read, each is looked at again.
+unusual_groups as (
+    select
+        counters.service_code,
+        counters.external_subscription_id,
+        counters.code as metric_code,
+        counters.local_day
+    from counters
+    inner join taken_batches
+        on counters.batch_id = taken_batches.batch_id
+    {{ joined_with_touched(step) }}
+    where
+        counters.revision > 0
+        and {{ in_touched_days(step) }}
+
+    union
+
+    select
+        service_code,
+        external_subscription_id,
+        metric_code,
+        local_day
+    from plain_folded
+    where readable < counters
+),
+
+plain_days as (
+    select
+        plain_folded.*,
+        metrics.aggregation
+    from plain_folded
+    left join metrics
+        on plain_folded.metric_code = metrics.metric_code
+    left join unusual_groups
+        on
+            plain_folded.service_code = unusual_groups.service_code
+            and plain_folded.external_subscription_id = unusual_groups.external_subscription_id
+            and plain_folded.metric_code = unusual_groups.metric_code
+            and plain_folded.local_day = unusual_groups.local_day
+    where unusual_groups.metric_code is null
+),
+
+-- The greatest of (window_end, received_at, transaction_id) carries its quantity with it. Looked up
+-- among those that end last: made of every counter it would cost more than all the rest.
+plain_latest as (
+    select
+        plain.service_code,
+        plain.external_subscription_id,
+        plain.metric_code,
+        plain.local_day,
+        plain_days.seen_line,
+        plain_days.dimensions,
+        max({{ ordered_reading('plain') }}) as latest
+    from plain
+    inner join plain_days
+        on
+            plain.service_code = plain_days.service_code
+            and plain.external_subscription_id = plain_days.external_subscription_id
+            and plain.metric_code = plain_days.metric_code
+            and plain.window_end = plain_days.last_window_end
+            and plain.local_day = plain_days.local_day
+    where
+        plain.aggregation = 'last'
+        and plain_days.aggregation = 'last'
+        and plain.seen_line = plain_days.seen_line
+        and plain.dimensions is not distinct from plain_days.dimensions
+    group by 1, 2, 3, 4, 5, 6
+),
+
+chosen as not materialized (
+    select
+        counters.*,
+        taken_batches.seen_line
+    from counters
+    inner join taken_batches
+        on counters.batch_id = taken_batches.batch_id
+    {{ joined_with_touched(step) }}
+    where
+        counters.kind = 'cumulative'
+        and {{ in_touched_days(step) }}
+
+    union all
+
+    select
+        counters.*,
+        taken_batches.seen_line
+    from counters
+    inner join taken_batches
+        on counters.batch_id = taken_batches.batch_id
+    inner join unusual_groups
+        on
+            counters.service_code = unusual_groups.service_code
+            and counters.external_subscription_id = unusual_groups.external_subscription_id
+            and counters.code = unusual_groups.metric_code
+            and counters.local_day = unusual_groups.local_day
+    where
+        counters.kind <> 'cumulative'
+        and {{ in_touched_days(step) }}
+),
+
+{{ usage_measured(step) }},
+
+unioned as (
+    select
+        plain_days.service_code,
+        plain_days.external_subscription_id,
+        plain_days.metric_code,
+        plain_days.local_day,
+        plain_days.seen_line,
+        plain_days.aggregation,
+        plain_days.dimensions,
+        'counted' as fate,
+        plain_days.counters,
+        plain_days.quantity_sum,
+        plain_days.quantity_max,
+        plain_latest.latest,
+        plain_days.cents_sum,
+        plain_days.first_window_start,
+        plain_days.last_window_end,
+        plain_days.received_at_last
+    from plain_days
+    left join plain_latest
+        on
+            plain_days.service_code = plain_latest.service_code
+            and plain_days.external_subscription_id = plain_latest.external_subscription_id
+            and plain_days.metric_code = plain_latest.metric_code
+            and plain_days.local_day = plain_latest.local_day
+            and plain_days.seen_line = plain_latest.seen_line
+            and coalesce(plain_days.dimensions, '{}') = coalesce(plain_latest.dimensions, '{}')
+
+    union all
+
+    select
+        measured.service_code,
+        measured.external_subscription_id,
+        measured.code as metric_code,
+        measured.local_day,
+        measured.seen_line,
+        measured.aggregation,
+        measured.dimensions,
+        measured.fate,
+        1 as counters,
+        measured.quantity as quantity_sum,
+        measured.quantity as quantity_max,
+        case
+            when measured.aggregation = 'last' and measured.quantity is not null
+                then {{ ordered_reading('measured') }}
+        end as latest,
+        measured.precise_total_amount_cents as cents_sum,
+        measured.window_start as first_window_start,
+        measured.window_end as last_window_end,
+        measured.received_at as received_at_last
+    from measured
+),
+
+arrived as (
+    select
+        unioned.*,
+        {{ arrived_run('unioned.seen_line') }} as arrived_run
+    from unioned
+    left join run_lines as own_runs
+        on unioned.service_code = own_runs.service_code
+    left join run_lines as all_runs
+        on all_runs.service_code is null
+),
+
 folded as (
     select
         service_code,
         external_subscription_id,
-        code as metric_code,
+        metric_code,
         local_day,
         dimensions,
         fate,
         arrived_run,
         aggregation,
-        count(*) as counters,
-        coalesce(sum(quantity), 0) as quantity_sum,
-        max(quantity) as quantity_max,
-        max(window_end) as last_window_end,
-        max(
-            array[
-                to_char(window_end at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
-                to_char(received_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
-                transaction_id,
-                quantity::text
-            ] collate "C"
-        ) filter (where aggregation = 'last') as latest,
-        coalesce(sum(precise_total_amount_cents), 0) as cents_sum,
-        min(window_start) as first_window_start,
-        max(received_at) as received_at_last
-    from measured
+        sum(counters)::bigint as counters,
+        coalesce(sum(quantity_sum), 0) as quantity_sum,
+        max(quantity_max) as quantity_max,
+        max(last_window_end) as last_window_end,
+        max(latest) as latest,
+        coalesce(sum(cents_sum), 0) as cents_sum,
+        min(first_window_start) as first_window_start,
+        max(received_at_last) as received_at_last
+    from arrived
     group by 1, 2, 3, 4, 5, 6, 7, 8
 ),
 
@@ -62,7 +267,7 @@ final as (
         external_subscription_id,
         metric_code,
         local_day,
-        dimensions,
+        coalesce(dimensions, '{}') as dimensions,
         fate,
         arrived_run,
         aggregation,

@@ -13,7 +13,7 @@ batches as not materialized (
     select * from {{ ref('stg_usage__batches') }}
 ),
 
-metrics as (
+metrics as not materialized (
     select * from {{ ref('int_metrics_defined') }}
 ),
 
@@ -21,30 +21,54 @@ runs as (
     select * from {{ ref('stg_ops__billing_runs') }}
 ),
 
-{{ usage_measured('int_usage_events', step, only_events=true) }},
+{{ batches_taken('int_usage_events', step) }},
+
+chosen as not materialized (
+    select
+        counters.*,
+        taken_batches.seen_line
+    from counters
+    inner join taken_batches
+        on counters.batch_id = taken_batches.batch_id
+    inner join metrics
+        on
+            counters.code = metrics.metric_code
+            and metrics.needs_events
+    {{ joined_with_touched(step) }}
+    where {{ in_touched_days(step) }}
+),
+
+{{ usage_measured(step) }},
 
 final as (
     select
-        service_code,
-        external_subscription_id,
-        code as metric_code,
-        local_day,
-        dimensions,
-        fate,
-        arrived_run,
-        transaction_id,
-        window_start,
-        window_end,
-        quantity,
-        member,
+        measured.service_code,
+        measured.external_subscription_id,
+        measured.code as metric_code,
+        measured.local_day,
+        coalesce(measured.dimensions, '{}') as dimensions,
+        measured.fate,
+        {{ arrived_run('measured.seen_line') }} as arrived_run,
+        measured.transaction_id,
+        measured.window_start,
+        measured.window_end,
+        measured.quantity,
+        measured.member,
         case
-            when coalesce(properties ->> 'operation_type', properties ->> 'operation') = 'remove'
+            when
+                coalesce(
+                    measured.properties ->> 'operation_type', measured.properties ->> 'operation'
+                ) = 'remove'
                 then 'remove'
             else 'add'
         end as operation,
-        precise_total_amount_cents as cents,
-        received_at
+        measured.precise_total_amount_cents as cents,
+        measured.received_at
     from measured
+    left join run_lines as own_runs
+        on measured.service_code = own_runs.service_code
+    left join run_lines as all_runs
+        on all_runs.service_code is null
 )
 
 select * from final

@@ -50,11 +50,12 @@ new_counters as (
     where {{ within_new_batches('counters.batch_id') }}
 ),
 
-final as (
+-- By days first: a month is cut from each of them, and not from every counter.
+days as (
     select
         new_counters.service_code,
         new_counters.code as metric_code,
-        date_trunc('month', new_counters.local_day)::date as month,
+        new_counters.local_day,
         metrics.aggregation,
         metrics.field_name,
         new_counters.high_water_xid,
@@ -74,6 +75,20 @@ final as (
     from new_counters
     left join metrics
         on new_counters.code = metrics.metric_code
+    group by 1, 2, 3, 4, 5, 6
+),
+
+final as (
+    select
+        service_code,
+        metric_code,
+        date_trunc('month', local_day)::date as month,
+        aggregation,
+        field_name,
+        high_water_xid,
+        sum(counters)::bigint as counters,
+        sum(quantity) as quantity
+    from days
     group by 1, 2, 3, 4, 5, 6
 )
 

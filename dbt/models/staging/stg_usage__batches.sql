@@ -1,19 +1,10 @@
-with
-
-source as (
-    select * from {{ source('raw', 'ingest_batch') }}
-),
-
-final as (
-    select
-        batch_id,
-        -- 64 bits, of which two centuries of busy servers use 63: bigint has min, max, statistics.
-        xid::text::bigint as xid,
-        service_code,
-        counters,
-        duplicates,
-        received_at
-    from source
-)
-
-select * from final
+-- Without import CTEs, as stg_usage__counters: PostgreSQL sees through to what it knows of the table.
+select
+    batch_id,
+    -- 64 bits, of which two centuries of busy servers use 63: bigint has min, max, statistics.
+    xid::text::bigint as xid,
+    service_code,
+    counters,
+    duplicates,
+    received_at
+from {{ source('raw', 'ingest_batch') }}

@@ -9,7 +9,7 @@ select
     kind,
     window_start,
     window_end,
-    {{ local_day('window_start') }} as local_day,
+    {{ local_day_of_many('window_start') }} as local_day,
     value,
     revision,
     properties,

@@ -9,7 +9,8 @@ landed as (
     select * from {{ ref('int_usage_landed') }}
 ),
 
-raw_counters as (
+-- Read twice down an index of few counters: all of raw would be written down first.
+raw_counters as not materialized (
     select * from {{ ref('stg_usage__counters') }}
 ),
 
