@@ -318,6 +318,28 @@ rollup_progress = sa.Table(
     schema="ops",
 )
 
+# How far the rating got: written by dbt's last model, where all tests before it passed.
+rating_progress = sa.Table(
+    "rating_progress",
+    metadata,
+    sa.Column("only_row", sa.Boolean, primary_key=True, server_default="true"),
+    sa.Column("rated_xid", XID8, nullable=False),
+    sa.Column("rules", sa.Text, nullable=False),  # hash of catalogue, settings and code
+    _timestamp("rated_at", default=True),
+    sa.CheckConstraint("only_row", name="rating_progress_one_row"),
+    schema="ops",
+)
+
+rated_subscription = sa.Table(
+    "rated_subscription",
+    metadata,
+    sa.Column("service_code", sa.Text, primary_key=True),
+    sa.Column("external_subscription_id", sa.Text, primary_key=True),
+    sa.Column("terms", sa.Text, nullable=False),  # hash of what it was rated by
+    sa.Column("periods_until", sa.Date),
+    schema="ops",
+)
+
 odoo_push = sa.Table(
     "odoo_push",
     metadata,

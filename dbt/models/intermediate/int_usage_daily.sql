@@ -280,7 +280,8 @@ final as (
         counters as events,
         cents_sum,
         first_window_start,
-        received_at_last
+        received_at_last,
+        {{ transaction_of_this_build() }}::bigint as rolled_up_xid
     from folded
 )
 

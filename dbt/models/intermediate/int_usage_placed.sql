@@ -1,10 +1,16 @@
 -- Every row of the daily roll-up with its period, its charge and its one verdict. Land first, judge
 -- later: whatever an app sent is here, and whatever is not rated says why.
+-- Its strategy reads what is rated anew:
+-- depends_on: {{ ref('int_rating_step') }}, {{ ref('int_subscriptions_touched') }}
 
 with
 
 daily as (
     select * from {{ ref('int_usage_daily') }}
+),
+
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
 ),
 
 segments as (
@@ -53,6 +59,11 @@ known as (
         coalesce(segments.is_linked, subscriptions.is_linked) as is_linked,
         segments.subscription_key is not null as is_served
     from daily
+    inner join touched
+        on
+            daily.service_code = touched.service_code
+            and daily.external_subscription_id = touched.external_subscription_id
+            and daily.local_day >= touched.day_from
     left join subscriptions
         on
             daily.service_code = subscriptions.service_code

@@ -7,6 +7,10 @@ periods as (
     select * from {{ ref('int_subscription_periods') }}
 ),
 
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
+),
+
 subscriptions as (
     select * from {{ ref('int_subscriptions_linked') }}
 ),
@@ -27,12 +31,16 @@ tiers as (
 -- Usage of the trial is free: of a period in which it ends, what is used from the day after.
 used_periods as (
     select
-        *,
-        greatest(period_start, trial_end + 1) as used_from
+        periods.*,
+        greatest(periods.period_start, periods.trial_end + 1) as used_from
     from periods
+    inner join touched
+        on
+            periods.subscription_key = touched.subscription_key
+            and periods.period_start >= touched.rated_from
     where
-        is_linked
-        and coalesce(trial_end < period_end - 1, true)
+        periods.is_linked
+        and coalesce(periods.trial_end < periods.period_end - 1, true)
 ),
 
 -- Pauses do not touch one another: a period that is paused throughout lies within one.

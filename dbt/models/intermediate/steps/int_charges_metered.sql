@@ -7,6 +7,10 @@ usage as (
     select * from {{ ref('int_charge_usage') }}
 ),
 
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
+),
+
 charges as (
     select * from {{ ref('int_charges_priced') }}
 ),
@@ -38,6 +42,10 @@ measured as (
         charges.quantity_included
         + case when charges.charge_model = 'package' then charges.free_units else 0 end as quota
     from usage
+    inner join touched
+        on
+            usage.subscription_key = touched.subscription_key
+            and usage.period_start >= touched.rated_from
     inner join charges
         on usage.odoo_charge_id = charges.odoo_charge_id
 ),

@@ -7,6 +7,10 @@ periods as (
     select * from {{ ref('int_subscription_periods') }}
 ),
 
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
+),
+
 pauses as (
     select * from {{ ref('int_subscription_pauses') }}
 ),
@@ -73,6 +77,10 @@ served as (
         periods.*,
         greatest(periods.period_start, periods.trial_end + 1) as owed_from
     from periods
+    inner join touched
+        on
+            periods.subscription_key = touched.subscription_key
+            and periods.period_start >= touched.rated_from
     left join pauses
         on
             periods.subscription_key = pauses.subscription_key

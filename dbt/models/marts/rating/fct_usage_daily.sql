@@ -1,7 +1,14 @@
+-- Its strategy reads what is rated anew:
+-- depends_on: {{ ref('int_rating_step') }}, {{ ref('int_subscriptions_touched') }}
+
 with
 
 placed as (
     select * from {{ ref('int_usage_placed') }}
+),
+
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
 ),
 
 events as (
@@ -14,10 +21,15 @@ metrics as (
 
 -- Used by somebody we know, whether or not it has a price.
 attributed as (
-    select * from placed
+    select placed.*
+    from placed
+    inner join touched
+        on
+            placed.subscription_key = touched.subscription_key
+            and placed.local_day >= touched.day_from
     where
-        verdict in ('rated', 'free')
-        or verdict_reason in (
+        placed.verdict in ('rated', 'free')
+        or placed.verdict_reason in (
             'unpriced: no charge in the plan', 'unpriced: no variant for these properties'
         )
 ),
@@ -67,6 +79,11 @@ members as (
     from events
     inner join unique_metrics
         on events.metric_code = unique_metrics.metric_code
+    inner join touched
+        on
+            events.service_code = touched.service_code
+            and events.external_subscription_id = touched.external_subscription_id
+            and events.local_day >= touched.day_from
     where events.fate = 'counted'
     group by 1, 2, 3, 4
 ),

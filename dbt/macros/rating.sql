@@ -1,0 +1,106 @@
+{# Rating is incremental by subscription: int_rating_step says whether a build rates everything,
+   int_subscriptions_touched whom it rates and from when. A table that holds rated usage drops what
+   it knows of them from there on and takes what was made anew. rpt_rating_build, which comes last
+   and only where all tests passed, notes how far the build got; one that fails notes nothing, and
+   the next one rates the same subscriptions once more. #}
+
+{# What the lines depend on that is in no table: settings, currencies, the code itself. By hand, where
+   nobody says which code it is, it is another each time. #}
+{% macro rating_settings() -%}
+    {{ local_md5(
+        [
+            company_timezone(),
+            company_currency(),
+            usage_grace_hours(),
+            var("currencies_without_minor_unit"),
+            var("currencies_with_three_digits"),
+            env_var("FUSION_DBT_CODE", invocation_id),
+        ]
+        | string
+    ) }}
+{%- endmacro %}
+
+{# true or false: a table that is made, or to be made, from nothing needs everything. #}
+{% macro rated_tables_are_missing() -%}
+    {%- set missing = [] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() -%}
+            {%- if node.config.get("incremental_strategy") == "touched_subscriptions" -%}
+                {%- if flags.FULL_REFRESH or not adapter.get_relation(
+                    database=node.database, schema=node.schema, identifier=node.name
+                ) -%}
+                    {%- do missing.append(node.name) -%}
+                {%- endif -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ "true" if missing or schema_prefix() else "false" }}
+{%- endmacro %}
+
+{# A transaction id of now, as a literal: taken within a query it would keep that in one process. #}
+{% macro transaction_of_this_build() -%}
+    {%- if execute -%}
+        {{ run_query("select pg_current_xact_id()::text").rows[0][0] }}
+    {%- else -%}
+        1
+    {%- endif -%}
+{%- endmacro %}
+
+{# dbt's strategy `touched_subscriptions`. Rows of days go from the first touched day, rows of periods
+   from the start of its period. #}
+{% macro get_incremental_touched_subscriptions_sql(arguments) -%}
+    {%- set target = arguments["target_relation"] -%}
+    {%- set names = arguments["dest_columns"] | map(attribute="name") | list -%}
+    {%- set columns = get_quoted_csv(names) -%}
+    {%- set is_anew = run_query("select is_anew from " ~ ref("int_rating_step")).rows[0][0] -%}
+    lock table {{ target }} in share row exclusive mode;
+    {% if is_anew -%}
+    delete from {{ target }};
+    {%- else -%}
+        delete from {{ target }} as rated
+    using {{ ref("int_subscriptions_touched") }} as touched
+    where
+        {% if "external_subscription_id" in names -%}
+        rated.service_code = touched.service_code
+        and rated.external_subscription_id = touched.external_subscription_id
+        {%- else -%}
+        rated.subscription_key = touched.subscription_key
+        {%- endif %}
+        {% if "local_day" in names -%}
+        and rated.local_day >= touched.day_from
+        {%- else -%}
+        and rated.period_start >= touched.rated_from
+        {%- endif -%};
+    {%- endif %}
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ arguments["temp_relation"] }}
+{%- endmacro %}
+
+{# Post-hook of rpt_rating_build. #}
+{% macro record_rating() -%}
+    {%- if schema_prefix() -%}
+        {{ return("select 1") }}
+    {%- endif -%}
+    insert into ops.rating_progress as progress (rated_xid, rules)
+    select pg_current_xact_id(), rules from {{ ref("int_rating_step") }}
+    on conflict (only_row) do update set
+        rated_xid = excluded.rated_xid,
+        rules = excluded.rules,
+        rated_at = default;
+    delete from ops.rated_subscription as rated
+    where
+        not exists (
+            select from {{ ref("int_subscription_terms") }} as terms
+            where
+                terms.service_code = rated.service_code
+                and terms.external_subscription_id = rated.external_subscription_id
+        );
+    insert into ops.rated_subscription as rated
+        (service_code, external_subscription_id, terms, periods_until)
+    select service_code, external_subscription_id, terms, periods_until
+    from {{ ref("int_subscription_terms") }}
+    on conflict (service_code, external_subscription_id) do update set
+        terms = excluded.terms,
+        periods_until = excluded.periods_until
+    where (rated.terms, rated.periods_until) is distinct from (excluded.terms, excluded.periods_until)
+{%- endmacro %}
