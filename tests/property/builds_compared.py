@@ -12,8 +12,20 @@ from dbt.artifacts.resources.types import NodeType
 from dbt.contracts.graph.manifest import Manifest
 
 # What a build notes of itself: where it got to, and what it found to do.
-OF_THE_BUILD = {"stg_usage__snapshot", "int_rollup_steps", "int_usage_touched"}
-COLUMNS_OF_THE_BUILD = {"build_id", "snapshot_build_id", "high_water_xid", "previous_xid"}
+OF_THE_BUILD = {
+    "stg_usage__snapshot",
+    "int_rollup_steps",
+    "int_usage_touched",
+    "int_rating_step",
+    "int_subscriptions_touched",
+}
+COLUMNS_OF_THE_BUILD = {
+    "build_id",
+    "snapshot_build_id",
+    "high_water_xid",
+    "previous_xid",
+    "rolled_up_xid",
+}
 # Kept in as many parts as there were builds: their sums agree.
 SUMMED = {"int_usage_landed": ("counters", "quantity")}
 # What is rated anew for the subscriptions that were touched: all that comes after the roll-ups.

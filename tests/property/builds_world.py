@@ -19,6 +19,7 @@ import psycopg
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import CompiledNode
 from psycopg.types.json import Jsonb
 
 from warehouse.dbt_project import dbt_environment
@@ -74,6 +75,12 @@ class Dbt:
                 parsed = dbtRunner().invoke(["--quiet", "parse"]).result
             assert isinstance(parsed, Manifest)
             self.parsed[prefix] = parsed
+        # A manifest that has been compiled does not put ephemeral models in a second time.
+        for node in self.parsed[prefix].nodes.values():
+            if isinstance(node, CompiledNode):
+                node.compiled = False
+                node.extra_ctes_injected = False
+                node.extra_ctes = []
         return self.parsed[prefix]
 
     def run(self, database_url: str, *arguments: str, prefix: str = "") -> str | None:
