@@ -4,65 +4,126 @@ from __future__ import annotations
 
 COUNTERS = """
 select
-    external_subscription_id as subscription,
+    service_code,
+    external_subscription_id,
+    transaction_id,
     code,
-    (window_start at time zone 'America/Toronto')::date as local_day,
+    kind,
     window_start,
     window_end,
-    received_at,
-    transaction_id,
+    value::text as value,
     revision,
-    value::text as value
+    received_at
 from raw.usage_counter
 """
 
-# Revisions are looked at as the platform does; prices are those of rating_world.
+# What one would write by hand who knows that the values have two digits, that all counters are
+# deltas of one calendar month or more, and that all subscriptions are on one plan: highest revision,
+# local month, aggregate, quota, tiers, one rounding a fee. Written into a table, as ours are.
 DUCKDB = """
-with counters as (
+create or replace table rated_lines as
+with counted as (
     select
-        subscription, code, date_trunc('month', local_day) as period_start, window_end,
-        received_at, transaction_id, value::decimal(18, 2) as value
+        external_subscription_id as subscription,
+        code,
+        date_trunc('month', timezone('America/Toronto', window_start))::date as period_start,
+        window_end,
+        received_at,
+        transaction_id,
+        value
     from (
         select *, max(revision) over (
-            partition by subscription, code, window_start, window_end
+            partition by external_subscription_id, code, window_start, window_end
         ) as highest
         from read_parquet('{path}')
     )
     where revision = highest
 ),
 
-units as (
+usage as (
     select
-        subscription, code, period_start,
+        subscription,
+        code,
+        period_start,
         case
             when code = 'storage_gb' then max(value)
             when code = 'seats' then arg_max(value, (window_end, received_at, transaction_id))
             else sum(value)
         end::decimal(24, 2) as units
-    from counters
+    from counted
     group by 1, 2, 3
 ),
 
-priced as (
+charges (code, model, unit_price, included, package_size) as (
+    values
+        ('compute_hours', 'standard', 0.085, 100, null),
+        ('storage_gb', 'standard', 0.12, 20, null),
+        ('seats', 'standard', 4.25, 1, null),
+        ('messages', 'package', 1.50, 0, 1000)
+),
+
+tiers (tier, above, up_to, unit_price) as (
+    values (1, 0, 1000, 0.01), (2, 1000, 10000, 0.005), (3, 10000, null, 0.002)
+),
+
+plain as (
     select
-        code,
-        round(case code
-            when 'compute_hours' then greatest(units - 100, 0) * 0.085
-            when 'storage_gb' then greatest(units - 20, 0) * 0.12
-            when 'seats' then greatest(units - 1, 0) * 4.25
-            when 'messages' then ceil(units / 1000)::decimal(24, 0) * 1.50
-            when 'api_calls' then least(units, 1000) * 0.01
-                + greatest(least(units, 10000) - 1000, 0) * 0.005
-                + greatest(units - 10000, 0) * 0.002
-        end, 2) as amount
-    from units
+        subscription, code, period_start, 1 as tier,
+        units as quantity_used,
+        least(units, included) as quantity_included,
+        greatest(units - included, 0)::decimal(24, 2) as quantity_billed,
+        unit_price::decimal(12, 4) as unit_price,
+        case model
+            when 'standard' then greatest(units - included, 0) * unit_price
+            else ceil(units / package_size)::decimal(24, 0) * unit_price
+        end::decimal(38, 6) as amount_precise
+    from usage
+    inner join charges using (code)
+),
+
+tiered as (
+    select
+        subscription, code, period_start, tier,
+        least(units, coalesce(up_to, units)) - above as quantity_used,
+        0 as quantity_included,
+        (least(units, coalesce(up_to, units)) - above)::decimal(24, 2) as quantity_billed,
+        unit_price::decimal(12, 4) as unit_price,
+        ((least(units, coalesce(up_to, units)) - above) * unit_price)::decimal(38, 6)
+            as amount_precise
+    from usage
+    inner join tiers on tier = 1 or units > above
+    where code = 'api_calls'
+),
+
+lines as (
+    select * from plain union all select * from tiered
+),
+
+summed as (
+    select
+        *,
+        sum(amount_precise) over (
+            partition by subscription, code, period_start order by tier
+        )::decimal(38, 6) as fee_so_far
+    from lines
 )
 
-select code, sum(amount)::varchar from priced group by 1 order by 1
+select
+    * exclude (fee_so_far),
+    round(fee_so_far, 2) - round(fee_so_far - amount_precise, 2) as amount
+from summed
+"""
+DUCKDB_LINES = """
+select subscription, code, period_start, tier, quantity_used, quantity_included, quantity_billed,
+    unit_price, amount_precise, amount
+from rated_lines order by 1, 2, 3, 4
 """
 
 OURS = """
-select metric_code, sum(amount) from marts.fct_rated_lines group by 1 order by 1
+select split_part(subscription_key, ':', 2), metric_code, period_start, tier, quantity_used,
+    quantity_included, quantity_billed, unit_price, amount_precise, amount
+from marts.fct_rated_lines
+order by subscription_key collate "C", metric_code collate "C", period_start, tier
 """
 
 # Lago's table of events and its index for billing (facts: names of columns and of the index).

@@ -31,6 +31,10 @@ BROKEN = """
         (4, 'desk/a', 'desk', 'messages', 'a'),
         (5, 'desk/b', 'desk', 'messages', 'b');
 
+    -- assert_a_metric_tells_few_properties_apart
+    insert into intermediate.int_metrics_defined (metric_code, dimension_keys)
+    values ('messages', (select array_agg(n::text) from generate_series(1, 33) as n));
+
     -- assert_pauses_can_be_read
     insert into intermediate.int_pauses_read (odoo_order_id, span_number, span, is_readable)
     values (1, 1, 'in July', false);

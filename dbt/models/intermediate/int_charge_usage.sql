@@ -1,7 +1,5 @@
 -- What a charge has to price: one row per charge, group and period that was used, that begins with
 -- something carried over, or that bills something at nothing used.
--- Its strategy reads what is rated anew:
--- depends_on: {{ ref('int_rating_step') }}, {{ ref('int_subscriptions_touched') }}
 
 with
 

@@ -1,7 +1,5 @@
 -- Every row of the daily roll-up with its period, its charge and its one verdict. Land first, judge
 -- later: whatever an app sent is here, and whatever is not rated says why.
--- Its strategy reads what is rated anew:
--- depends_on: {{ ref('int_rating_step') }}, {{ ref('int_subscriptions_touched') }}
 
 with
 

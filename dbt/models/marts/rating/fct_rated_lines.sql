@@ -1,6 +1,3 @@
--- Its strategy reads what is rated anew:
--- depends_on: {{ ref('int_rating_step') }}, {{ ref('int_subscriptions_touched') }}
-
 with
 
 charges_rated as (
