@@ -1,4 +1,5 @@
-"""The measure of a request: handlers that do nothing, on the same framework and server."""
+"""The measure of a request: handlers that do nothing, on the same server: as Litestar's on ASGI, on
+ASGI without a framework, and on RSGI."""
 
 from __future__ import annotations
 
@@ -35,15 +36,25 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def rsgi(scope: Any, exchange: Any) -> None:
+    """The same by the interface that our endpoint uses; `/read` reads the body first."""
+    if scope.path == "/read":
+        async for _ in exchange:
+            break
+    exchange.response_empty(200, [])
+
+
+_TARGETS = {"litestar": load, "none": lambda *_: bare, "rsgi": lambda *_: rsgi}
+
 if __name__ == "__main__":
-    target = partial(load) if os.environ.get("FRAMEWORK") == "litestar" else lambda *_: bare
+    framework = os.environ.get("FRAMEWORK", "none")
     Server(
         "bench.empty_handler",
         address="127.0.0.1",
         port=int(os.environ["PORT"]),
         workers=int(os.environ.get("WORKERS", "1")),
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI if framework == "rsgi" else Interfaces.ASGI,
         websockets=False,
         log_level=LogLevels.warning,
         log_access=False,
-    ).serve(target_loader=target, wrap_loader=False)
+    ).serve(target_loader=partial(_TARGETS[framework]), wrap_loader=False)

@@ -21,7 +21,7 @@ from ingest.api.catalogue import (
     get_plans,
 )
 from ingest.api.database import Database
-from ingest.api.direct import Direct, direct
+from ingest.api.direct import Direct, Endpoint
 from ingest.api.events import (
     accept_event,
     accept_events,
@@ -34,7 +34,7 @@ from ingest.api.health import Probe, code_version, get_health
 from ingest.api.limits import RateLimit
 from ingest.api.marts import Company
 from ingest.api.metrics import Metrics, get_metrics
-from ingest.api.observe import Observer, observed
+from ingest.api.observe import Observer
 from ingest.api.payloads import (
     REQUIRED,
     EventAnswer,
@@ -65,17 +65,16 @@ class Parts(NamedTuple):
     rate_limit: RateLimit | None
 
 
-def create_endpoint(settings: Settings, database_url: str, metrics: Metrics) -> ASGIApp:
+def create_endpoint(settings: Settings, database_url: str, metrics: Metrics) -> Endpoint:
     """The endpoint on the warehouse at `database_url`. Connects when the first request needs it."""
     parts = _parts(settings, database_url, metrics)
-    observer = Observer(metrics)
-    return direct(
-        observed(_framework(parts), observer),
+    return Endpoint(
+        _framework(parts),
         _direct_routes(parts),
         parts.keys,
         parts.rate_limit,
         settings.max_body_mb * _MEGABYTE,
-        observer,
+        Observer(metrics),
     )
 
 

@@ -50,13 +50,21 @@ class Keys:
 
     async def service_of(self, key: str) -> str | None:
         """The service of a valid key; None for any other. Raises UnavailableError."""
+        return self.remembered(key) or await self._asked(key)
+
+    def remembered(self, key: str) -> str | None:
+        """The service of a key that was valid a moment ago; None where the database is to tell."""
+        known = self._known.get(sha256_of(key))
+        if known is None or known.until < time.monotonic():
+            return None
+        return None if _has_expired(known) else known.service_code
+
+    async def _asked(self, key: str) -> str | None:
         if not key.startswith("fb_") or len(key) > _LONGEST_KEY:
             return None
         digest = sha256_of(key)
-        known = self._known.get(digest)
-        if known is None or known.until < time.monotonic():
-            known = await self._look_up(digest)
-        if known is None or (known.expires_at and known.expires_at <= datetime.now(UTC)):
+        known = await self._look_up(digest)
+        if known is None or _has_expired(known):
             self._known.pop(digest, None)
             return None
         return known.service_code
@@ -78,6 +86,10 @@ class Keys:
         return known
 
 
+def _has_expired(known: _Known) -> bool:
+    return known.expires_at is not None and known.expires_at <= datetime.now(UTC)
+
+
 async def authorize(
     keys: Keys, rate_limit: RateLimit | None, authorization: str, told: dict[str, str]
 ) -> str:
@@ -86,7 +98,9 @@ async def authorize(
     Where a rate is set, its headers are put into `told`. Raises ProblemError 401, 429.
     """
     words = authorization.split()
-    service_code = await keys.service_of(words[1]) if len(words) == 2 else None
+    service_code = None
+    if len(words) == 2:
+        service_code = keys.remembered(words[1]) or await keys.service_of(words[1])
     if service_code is None:
         raise ProblemError(401)
     note(service=service_code)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Receive
 
-from ingest.api.problems import ProblemError
+from ingest.api.deadlines import Deadlines
+from ingest.api.problems import ProblemError, bad_request
+from ingest.api.rsgi import Exchange, Headers, value_of
 
 BODY_SECONDS = 60.0  # for the whole of it
 IDLE_SECONDS = 10.0  # between two pieces of it
+HUNG_UP = 0  # as a status in the log and in the counts
 
 
 class HungUpError(Exception):
@@ -42,68 +47,114 @@ async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     require_json(headers.get("content-type", ""), headers.get("content-encoding", ""))
 
 
-async def read_body(receive: Receive, length: bytes, most: int) -> bytes:
-    """The whole body. `length`: the Content-Length header, empty where chunks come.
+class Body:
+    """A request's body in pieces, and whether it came to its end.
 
-    Raises ProblemError 413 above `most` bytes, without reading where the header says so; 408 where
-    nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS; HungUpError.
+    Granian hands over an empty piece for the end, and one more before it for trailers or where a
+    body breaks off. So trailers count only where they were announced.
     """
-    announced = int(length[:20]) if length.isdigit() else -1
-    if announced > most:
+
+    __slots__ = ("_exchange", "_parts", "_received", "_trailers", "announced", "ended")
+
+    def __init__(self, headers: Headers, exchange: Exchange) -> None:
+        length = value_of(headers, "content-length")
+        self.announced = int(length[:20]) if length.isdigit() else None
+        self.ended = self.announced == 0
+        self._received = 0
+        self._trailers = self.announced is None and "trailer" in headers
+        self._exchange = exchange
+        self._parts: AsyncIterator[bytes] | None = None
+
+    async def read(self) -> bytes:
+        """The next piece; empty, if at all, at the end. Raises HungUpError."""
+        if self._parts is None:
+            self._parts = aiter(self._exchange)
+        part = await anext(self._parts)
+        if part:
+            self._received += len(part)
+            # Complete is complete: another piece would only say that no more comes.
+            self.ended = self._received == self.announced
+            return part
+        if self.announced is not None:
+            raise HungUpError
+        with contextlib.suppress(StopAsyncIteration):
+            if self._trailers:
+                await anext(self._parts)
+            # With a default, `anext` and Granian's awaitable crash CPython 3.11.
+            await anext(self._parts)
+            raise HungUpError
+        self.ended = True
+        return b""
+
+
+def answer_broken_off(exchange: Exchange, request_id: str) -> None:
+    """400: mostly nobody is there any more, but where the body was no HTTP, somebody is."""
+    problem = bad_request("the body is not complete").body
+    headers = [
+        ("content-type", "application/json"),
+        ("connection", "close"),
+        ("x-request-id", request_id),
+    ]
+    exchange.response_bytes(problem.status, headers, msgspec.json.encode(problem))
+
+
+async def read_body(headers: Headers, exchange: Exchange, most: int) -> bytes:
+    """The whole body. Raises ProblemError 413 above `most` bytes, without reading where the header
+    says so; 408 where nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS;
+    HungUpError.
+    """
+    body = Body(headers, exchange)
+    if body.announced is not None and body.announced > most:
         raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    more = True
+    if body.ended:
+        return b""
     with _Patience() as patience:
-        while more:
-            message: Any = await receive()
-            if message["type"] != "http.request":
-                raise HungUpError
-            part = message.get("body", b"")
+        part = await body.read()
+        if body.ended and len(part) <= most:
+            return part
+        parts, size = [part], len(part)
+        while size <= most and not body.ended:
+            patience.renew()
+            part = await body.read()
             size += len(part)
-            if size > most:
-                raise _too_large()
-            # Complete is complete: another message would only say that no more comes.
-            more = size != announced and message.get("more_body", False)
-            if more or parts:
-                parts.append(part)
-                patience.renew()
-    return b"".join(parts) if parts else part
+            parts.append(part)
+    if size > most:
+        raise _too_large()
+    return b"".join(parts)
 
 
 class _Patience:
-    """Raises ProblemError 408 where the block waits too long.
+    """Raises ProblemError 408 where the block waits too long."""
 
-    `asyncio.timeout` does the same: measured, at a tenth of a single event's whole cost.
-    """
-
-    __slots__ = ("_deadline", "_loop", "_spent", "_task", "_timer")
+    __slots__ = ("_began", "_loop", "_spent", "_task")
 
     def __enter__(self) -> Self:
         self._loop = loop = asyncio.get_running_loop()
         self._task = asyncio.current_task(loop)
         self._spent = False
-        self._deadline: float | None = None
-        self._timer = loop.call_later(IDLE_SECONDS, self._give_up)
+        self._began = 0.0
+        _bodies.set(self, loop, loop.time() + IDLE_SECONDS)
         return self
 
     def renew(self) -> None:
         """Something came: waits for IDLE_SECONDS more, though not beyond the whole's time."""
         now = self._loop.time()
-        if self._deadline is None:
-            self._deadline = now + BODY_SECONDS
-        self._timer.cancel()
-        self._timer = self._loop.call_at(min(self._deadline, now + IDLE_SECONDS), self._give_up)
+        self._began = self._began or now
+        _bodies.set(self, self._loop, min(self._began + BODY_SECONDS, now + IDLE_SECONDS))
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """The time is over."""
         if self._task is not None:
             self._spent = True
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._timer.cancel()
+        _bodies.drop(self)
         if self._spent and self._task is not None and self._task.uncancel() == 0 and kind:
             raise ProblemError(408, headers={"Connection": "close"}) from None
+
+
+_bodies: Deadlines[_Patience] = Deadlines(_Patience.give_up)
 
 
 def _too_large() -> ProblemError:

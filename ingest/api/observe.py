@@ -7,7 +7,7 @@ import random
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,14 +15,11 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter as PrometheusCounter
-from prometheus_client import Histogram
 
 from ingest.api.metrics import Metrics
 
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _UNKNOWN = "-"
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -69,9 +66,9 @@ class Observer:
         self._metrics = metrics
         self._ended: list[dict[str, Any]] = []
         self._requests: dict[tuple[str, str, int], PrometheusCounter] = {}
-        self._seconds: dict[str, Histogram] = {}
+        self._seconds: defaultdict[str, list[float]] = defaultdict(list)
 
-    def begin(self, request_id: bytes) -> dict[str, Any]:
+    def begin(self, request_id: str) -> dict[str, Any]:
         """The facts of the request under way, to which `note` adds. `request_id`: as it came."""
         facts = {"request_id": _request_id(request_id)}
         _facts.set(facts)
@@ -86,11 +83,8 @@ class Observer:
         facts["route"] = route
         facts["status"] = status
         facts["ms"] = round(seconds * 1000, 2)
-        histogram = self._seconds.get(route)
-        if histogram is None:
-            histogram = self._seconds[route] = self._metrics.request_seconds.labels(route)
-        histogram.observe(seconds)
         self._ended.append(facts)
+        self._seconds[route].append(seconds)
         if len(self._ended) == 1:
             asyncio.get_running_loop().call_soon(self._turn)
 
@@ -103,66 +97,39 @@ class Observer:
             _write(ended)
 
     def _count(self, ended: Sequence[dict[str, Any]]) -> None:
-        # A made-up method must not make a series of its own; a made-up path is no route.
-        kinds = Counter(
-            (
-                known["method"] if known["method"] in _METHODS else _UNKNOWN,
-                known["route"],
-                known["status"],
-            )
-            for known in ended
-        )
+        for route, seconds in self._seconds.items():
+            self._metrics.took(route, seconds)
+        self._seconds.clear()
+        kinds = Counter([(known["method"], known["route"], known["status"]) for known in ended])
         for key, count in kinds.items():
             requests = self._requests.get(key)
             if requests is None:
-                requests = self._requests[key] = self._metrics.requests.labels(*key)
+                # A made-up method must not make a series of its own; a made-up path is no route.
+                labels = (key[0] if key[0] in _METHODS else _UNKNOWN, *key[1:])
+                requests = self._metrics.requests.labels(*labels)
+                if key[0] in _METHODS:
+                    self._requests[key] = requests
             requests.inc(count)
         for counter, name in (
             (self._metrics.rows, "accepted"),
             (self._metrics.duplicates, "duplicates"),
             (self._metrics.conflicts, "conflicts"),
         ):
-            if found := sum(known.get(name, 0) for known in ended):
+            if found := sum([known.get(name, 0) for known in ended]):
                 counter.inc(found)
 
 
 def _write(ended: Sequence[dict[str, Any]]) -> None:
     """What `log.info("request", …)` writes, without the processors: there is one a request."""
     at = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
-    lines = [
-        _json.encode(known | {"event": "request", "level": "info", "at": at}) for known in ended
-    ]
-    sys.stderr.write(b"\n".join(lines).decode() + "\n")
+    for known in ended:
+        known["event"] = "request"
+        known["level"] = "info"
+        known["at"] = at
+    sys.stderr.write(_json.encode_lines(ended).decode())
 
 
-def observed(app: ASGIApp, observer: Observer) -> ASGIApp:
-    """The app with a request id in and out, and for each request a line in the log and counts."""
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        facts = observer.begin(sent)
-        request_id = facts["request_id"].encode("ascii")
-        status = 0
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            await send(message)
-
-        await app(scope, receive, send_with_id)
-        # The route, not the path: a path can hold an app's identifiers.
-        observer.end(facts, scope["method"], scope.get("path_template", _UNKNOWN), status, started)
-
-    return middleware
-
-
-def _request_id(sent: bytes) -> str:
+def _request_id(sent: str) -> str:
     if sent and _REQUEST_ID.fullmatch(sent):
-        return sent.decode("ascii")
+        return sent
     return f"{random.getrandbits(128):032x}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -230,10 +231,9 @@ def _usual_event_row(event: Event, latest: datetime) -> Row | None:
         return None
     window = None
     if event.timestamp is not None:
-        moment = epoch_instant(event.timestamp)
-        if moment is None or moment > latest:
+        window = _usual_moment(event.timestamp) if type(event.timestamp) is int else None
+        if window is None or window.end > latest:
             return None
-        window = moment_of(moment)
     properties = read_properties(event.properties)
     if properties is None:
         return None
@@ -286,6 +286,12 @@ def _usual_window(start: str | int, end: str | int) -> Window | None:
     return window_of(first, last) if first and last and first < last else None
 
 
+@lru_cache(maxsize=4096)  # events of the same second
+def _usual_moment(timestamp: int) -> Window | None:
+    moment = epoch_instant(timestamp)
+    return None if moment is None else moment_of(moment)
+
+
 @lru_cache(maxsize=16384)  # subscriptions and metrics come again and again
 def _is_identifier(text: str) -> bool:
     """Surely one; False may still be one."""
@@ -296,7 +302,7 @@ def rows_of(
     items: Sequence[ItemT], row_of: Callable[[ItemT, datetime], Row | _Errors]
 ) -> list[Row]:
     """One row an item, in their order. Raises ProblemError 422 with every error of every index."""
-    latest = datetime.now(UTC) + AHEAD
+    latest = _latest(int(time.time()))
     rows: list[Row] = []
     details: Details = {}
     for index, item in enumerate(items):
@@ -308,6 +314,11 @@ def rows_of(
     if details:
         raise invalid(details)
     return rows
+
+
+@lru_cache(maxsize=1)
+def _latest(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC) + AHEAD
 
 
 def lago_id(service_code: str, identity: Identity) -> str:

@@ -17,11 +17,11 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
-from litestar.types import ASGIApp
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from ingest.api.app import create_endpoint
+from ingest.api.direct import Endpoint
 from ingest.api.metrics import Metrics
 from ingest.api.observe import log
 from warehouse.engine import WarehouseError, make_engine
@@ -67,7 +67,7 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int, worker
         address=host,
         port=port,
         workers=workers,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
         log_level=LogLevels.warning,
@@ -97,7 +97,9 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int, worker
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _load(settings: Settings, database_url: str, supervisor: int, folder: Path, *_: Any) -> ASGIApp:
+def _load(
+    settings: Settings, database_url: str, supervisor: int, folder: Path, *_: Any
+) -> Endpoint:
     """What a worker serves."""
     threading.Thread(target=_leave_with, args=(supervisor,), daemon=True).start()
     app = create_endpoint(settings, database_url, Metrics(folder))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, cast
 
 import asyncpg
 
@@ -28,11 +28,8 @@ class _Batch(NamedTuple):
     received_at: datetime
 
 
-class _Sent(NamedTuple):
-    """A row with the service it belongs to; sorts by what the primary key sorts by."""
-
-    service_code: str
-    row: Row
+# A row after the service it belongs to: sorts by what the primary key sorts by.
+_Sent: TypeAlias = tuple[str, Row]
 
 
 _BATCHES = """
@@ -153,7 +150,7 @@ async def _insert(
         if verdict.fresh:
             counters[posting.service_code] += len(verdict.fresh)
             duplicates[posting.service_code] += len(verdict.duplicates)
-            sent += [_Sent(posting.service_code, row) for row in verdict.fresh]
+            sent += [(posting.service_code, row) for row in verdict.fresh]
     if not sent:
         return {}
     sent.sort()
@@ -194,10 +191,9 @@ def _columns(sent: Sequence[_Sent]) -> list[str]:
 
 def _array(texts: Sequence[str | None]) -> str:
     """PostgreSQL's literal of an array of texts."""
-    known = [text for text in texts if text is not None]
-    if len(known) == len(texts):
-        inside = '","'.join(known)
-        if "\\" not in inside and inside.count('"') == 2 * (len(known) - 1):
+    if None not in texts:
+        inside = '","'.join(cast(Sequence[str], texts))
+        if "\\" not in inside and inside.count('"') == 2 * (len(texts) - 1):
             return '{"' + inside + '"}'
     return "{" + ",".join(map(_element, texts)) + "}"
 

@@ -45,11 +45,12 @@ def _fields(struct: type[msgspec.Struct]) -> list[Callable[[msgspec.Struct], obj
 
 def _keys(value: object) -> int:
     """How many keys a decoded value holds, at all levels."""
-    if isinstance(value, dict):
-        inside = sum(
-            _keys(item) for item in value.values() if type(item) is dict or type(item) is list
-        )
-        return len(value) + inside
+    if type(value) is dict:
+        keys = len(value)
+        for item in value.values():
+            if type(item) is dict or type(item) is list:
+                keys += _keys(item)
+        return keys
     return sum(map(_keys, value)) if isinstance(value, list) else 0
 
 

@@ -57,32 +57,36 @@ async def accept_usage(
         raise invalid({"counters": ["too_many_counters"]})
     rows = rows_of(counters, counter_row)
     receipt = await writer.store(service_code, rows)
-    await settle_conflicts(database, service_code, counters, rows, receipt)
+    note_counts(receipt)
+    if receipt.conflicts:
+        raise await refusal(database, service_code, counters, rows, receipt)
     return UsageAnswer(UsageReceipt(receipt.accepted, len(receipt.duplicates), receipt.batch_id))
 
 
-async def settle_conflicts(
-    database: Database,
-    service_code: str,
-    items: Sequence[Counter | Event],
-    rows: Sequence[Row],
-    receipt: Receipt,
-) -> None:
-    """Notes the counts; where there are conflicts, records them and raises ProblemError 422."""
+def note_counts(receipt: Receipt) -> None:
+    """Adds what became of the rows to the request's line."""
     note(
         accepted=receipt.accepted,
         duplicates=len(receipt.duplicates),
         conflicts=len(receipt.conflicts),
     )
-    if not receipt.conflicts:
-        return
+
+
+async def refusal(
+    database: Database,
+    service_code: str,
+    items: Sequence[Counter | Event],
+    rows: Sequence[Row],
+    receipt: Receipt,
+) -> Exception:
+    """Records the conflicts; returns the ProblemError 422 that names them."""
     await record_conflicts(
         database,
         service_code,
         [rows[index] for index in receipt.conflicts],
         [_as_sent.encode(items[index]).decode() for index in receipt.conflicts],
     )
-    raise already_there(receipt.conflicts)
+    return already_there(receipt.conflicts)
 
 
 def already_there(indices: Sequence[int]) -> Exception:

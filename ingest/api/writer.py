@@ -19,6 +19,7 @@ from ingest.api.database import (
     RefusedError,
     UnavailableError,
 )
+from ingest.api.deadlines import Deadlines
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Row
@@ -42,8 +43,7 @@ class Writer:
         self._budget = budget_seconds
         self._waiting: deque[Posting] = deque()
         self._waiting_rows = 0
-        # Not the postings: their rows would stay in memory until their time is up.
-        self._open: deque[tuple[float, asyncio.Future[Receipt]]] = deque()
+        self._open: Deadlines[asyncio.Future[Receipt]] = Deadlines(_give_up)
         self._lanes: set[asyncio.Task[None]] = set()
         self._repeating: dict[str, float] = {}
 
@@ -64,20 +64,11 @@ class Writer:
             lane = loop.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
-        self._open.append((loop.time() + self._budget, posting.receipt))
-        if len(self._open) == 1:
-            loop.call_later(self._budget, self._give_up, loop)
-        return await posting.receipt
-
-    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Fails what has waited for too long."""
-        now = loop.time()
-        while self._open and (self._open[0][0] <= now or self._open[0][1].done()):
-            _, receipt = self._open.popleft()
-            if not receipt.done():
-                receipt.set_exception(UnavailableError("no answer in time"))
-        if self._open:
-            loop.call_at(self._open[0][0], self._give_up, loop)
+        self._open.set(posting.receipt, loop, loop.time() + self._budget)
+        try:
+            return await posting.receipt
+        finally:
+            self._open.drop(posting.receipt)
 
     async def close(self) -> None:
         """Waits for the commits under way."""
@@ -135,6 +126,11 @@ class Writer:
                 group.append(posting)
                 rows += len(posting.rows)
         return group
+
+
+def _give_up(receipt: asyncio.Future[Receipt]) -> None:
+    if not receipt.done():
+        receipt.set_exception(UnavailableError("no answer in time"))
 
 
 def _fail(group: Sequence[Posting], error: Exception | None) -> None:

@@ -24,7 +24,7 @@ from ingest import keys
 from warehouse.engine import make_engine
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-_RUN = """
+RUN = """
 import os, sys
 from ingest.api.server import ServeError, serve
 from warehouse.settings import Settings
@@ -60,7 +60,7 @@ def start(database_url: str, port: int, log: Path, **environment: str) -> subpro
     """The endpoint as a process of its own, its log in a file."""
     with log.open("wb") as sink:
         return subprocess.Popen(
-            [sys.executable, "-c", _RUN],
+            [sys.executable, "-c", RUN],
             cwd=REPOSITORY,
             env=os.environ | {"URL": database_url, "PORT": str(port)} | environment,
             stderr=sink,
