@@ -1,8 +1,8 @@
 """Group commit: requests that wait while a commit is under way share the next one.
 
-A lone request starts at once. At most LANES commits are under way at a time; whatever queues up
-behind them goes into one transaction together. Each request keeps its own receipt, its own
-conflicts and its own refusal.
+A lone request starts at once. One commit is under way at a time, up to LANES where many rows wait
+or one takes long; whatever queues up behind them goes into one transaction together. Each request
+keeps its own receipt, its own conflicts and its own refusal.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from ingest.api.rows import Row
 from ingest.api.store import store_group
 
 LANES = 2
+LONG_SECONDS = 0.05
+_CROWD = 100  # rows
 _MOST_ROWS = 2_000  # of a group; one request may have more, and is then a group of its own
 _MOST_REQUESTS = 256
 _MOST_WAITING_ROWS = 200_000
@@ -43,6 +45,11 @@ class Writer:
         self._budget = budget_seconds
         self._waiting: deque[Posting] = deque()
         self._waiting_rows = 0
+        # Not the tasks' number: one that has ended is forgotten a turn of the loop later, and who
+        # came meanwhile would wait for it.
+        self._draining = 0
+        self._rows_under_way = 0
+        self._began = 0.0
         self._open: Deadlines[asyncio.Future[Receipt]] = Deadlines(_give_up)
         self._lanes: set[asyncio.Task[None]] = set()
         self._repeating: dict[str, float] = {}
@@ -60,7 +67,8 @@ class Writer:
         posting = Posting(service_code, rows, refuse_duplicates, loop.create_future())
         self._waiting.append(posting)
         self._waiting_rows += len(rows)
-        if len(self._lanes) < LANES:
+        if not self._draining or (self._draining < LANES and self._is_crowded()):
+            self._draining += 1
             lane = loop.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
@@ -74,15 +82,35 @@ class Writer:
         """Waits for the commits under way."""
         await asyncio.gather(*self._lanes)
 
+    def _is_crowded(self) -> bool:
+        """Whether one commit at a time is not enough: many rows, or it takes long. A few are better
+        served by one group than by two, for each has a cost of its own, that of twenty rows."""
+        if max(self._waiting_rows, self._rows_under_way) > _CROWD:
+            return True
+        return time.monotonic() - self._began > LONG_SECONDS
+
     async def _drain(self) -> None:
-        while group := self._next_group():
-            error = await self._try(group)
-            if isinstance(error, RefusedError) and len(group) > 1:
-                # One of them holds what PostgreSQL refuses; the others must not suffer.
-                for posting in group:
-                    _fail([posting], await self._try([posting]))
-            elif error is not None:
-                _fail(group, error)
+        try:
+            while group := self._next_group():
+                rows = sum([len(posting.rows) for posting in group])
+                self._rows_under_way += rows
+                self._began = time.monotonic()
+                await self._settle(group)
+                self._rows_under_way -= rows
+                if self._draining > 1 and not self._is_crowded():
+                    break
+        finally:
+            self._draining -= 1
+
+    async def _settle(self, group: Sequence[Posting]) -> None:
+        """Commits a group; every posting has its receipt then, or its error."""
+        error = await self._try(group)
+        if isinstance(error, RefusedError) and len(group) > 1:
+            # One of them holds what PostgreSQL refuses; the others must not suffer.
+            for posting in group:
+                _fail([posting], await self._try([posting]))
+        elif error is not None:
+            _fail(group, error)
 
     async def _try(self, group: Sequence[Posting]) -> Exception | None:
         """What a group could not be committed for; every posting waits for an answer."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -15,12 +17,12 @@ import pytest
 from endpoint_world import Endpoint, counter, event, until
 from sqlalchemy.engine import make_url
 
-from ingest.api.database import Connection, Database, RefusedError
+from ingest.api.database import BUDGET_SECONDS, Connection, Database, RefusedError
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Identity, Row, moment_of
 from ingest.api.store import store_group
-from ingest.api.writer import LANES, Writer
+from ingest.api.writer import LANES, LONG_SECONDS, Writer
 
 T = TypeVar("T")
 EXISTS = {"transaction_id": ["value_already_exist"]}
@@ -38,17 +40,21 @@ def test_what_waits_shares_a_commit_and_keeps_its_own_answer(endpoint: Endpoint)
     with ThreadPoolExecutor(64) as pool, psycopg.connect(endpoint.database_url) as blocker:
         blocker.execute("lock table raw.usage_counter in access exclusive mode")
 
-        def waiting() -> bool:
+        def waiting(lanes: int) -> bool:
             with psycopg.connect(endpoint.database_url) as connection:
                 row = connection.execute(_WAITING).fetchone()
-            return row is not None and row[0] == LANES
+            return row is not None and row[0] == lanes
 
         def post(app: Any, number: int, **changes: Any) -> Any:
             return pool.submit(app.post, "/events", {"event": event(number, **changes)})
 
-        # As many requests as there are lanes go ahead alone, and hold their lanes.
-        first = [post(one, 1000 + number) for number in range(LANES)]
-        until(waiting)
+        # As many requests as there are lanes go ahead alone, and hold their lanes: a further one
+        # where the last takes long.
+        first = []
+        for lane in range(LANES):
+            first.append(post(one, 1000 + lane))
+            until(partial(waiting, lane + 1))
+            threading.Event().wait(2 * LONG_SECONDS)
         fresh = [post(one, number) for number in range(1, 21)]
         others = [post(other, number) for number in range(20)]
         again = [post(one, 0) for _ in range(4)]
@@ -142,6 +148,20 @@ def test_within_a_group_requests_are_judged_in_their_order(endpoint: Endpoint) -
     ]
     assert app.rows("transaction_id, code") == [("tx1", "calls"), ("tx2", "calls"), ("tx3", "y")]
     assert app.rows("counters", "raw.ingest_batch") == [(3,)]
+
+
+def test_who_comes_as_a_commit_ends_is_not_forgotten(endpoint: Endpoint) -> None:
+    """Each store begins in the very turn of the loop in which the last one's commit ended."""
+    app = endpoint.service()
+
+    async def work(_: Database, writer: Writer) -> float:
+        started = time.perf_counter()
+        for number in range(50):
+            await writer.store(app.code, [row(number)])
+        return time.perf_counter() - started
+
+    assert with_database(app.endpoint.database_url, work) < BUDGET_SECONDS
+    assert app.rows("count(*)") == [(50,)]
 
 
 def test_a_lone_request_is_not_made_to_wait(endpoint: Endpoint) -> None:
