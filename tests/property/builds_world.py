@@ -72,9 +72,11 @@ class Dbt:
     def manifest(self, database_url: str, prefix: str = "") -> Manifest:
         if prefix not in self.parsed:
             with self._environment(database_url, prefix):
-                parsed = dbtRunner().invoke(["--quiet", "parse"]).result
-            assert isinstance(parsed, Manifest)
-            self.parsed[prefix] = parsed
+                done = dbtRunner().invoke(["--quiet", "parse"])
+            if done.exception is not None:
+                raise done.exception
+            assert isinstance(done.result, Manifest)
+            self.parsed[prefix] = done.result
         # A manifest that has been compiled does not put ephemeral models in a second time.
         for node in self.parsed[prefix].nodes.values():
             if isinstance(node, CompiledNode):
