@@ -136,7 +136,7 @@ def digests(world: World, compared: list[Table], prefix: str = "") -> dict[str, 
 
 
 def differences(world: World, compared: list[Table]) -> Iterator[str]:
-    """What the warehouse and the full build beside it do not agree on, with a few of the rows of the
+    """What the warehouse and the full build beside it do not agree on, with a few rows of the
     first tables: in the others it goes on."""
     here, beside = digests(world, compared), digests(world, compared, REPLAY)
     differ = [table for table in compared if here[table.name] != beside[table.name]]

@@ -18,7 +18,7 @@ from drawing import SEED_VARIABLE
 QUICK_SEEDS = (1, 2, 3)
 BUILDS_A_HISTORY, STEPS_A_BUILD = 2, 4
 SEEDS = tuple(range(100, 140))
-COMPARISONS_A_HISTORY, STEPS_A_COMPARISON = 3, 3
+COMPARISONS_A_HISTORY, STEPS_A_COMPARISON = 2, 4
 # Which kinds of steps matter is seen in these: more than are needed.
 TELLING_SEEDS = (201, 202, 203, 204, 205)
 
