@@ -1,7 +1,7 @@
 """The framework on Granian's RSGI: an ASGI application answers what the direct routes do not.
 
-Granian's own ASGI hands every message through its runtime and back, which costs a request that
-reads its body more than everything else together; RSGI hands a body over as bytes.
+Granian's own ASGI hands every message through its runtime and back: an empty handler that reads
+its body answered half as often there. RSGI hands a body over as bytes.
 """
 
 from __future__ import annotations
