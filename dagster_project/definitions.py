@@ -17,6 +17,8 @@ defs = dg.Definitions(
         landing.service_spec,
         landing.earlier_runs_spec,
         landing.earlier_progress_spec,
+        landing.earlier_rating_spec,
+        landing.earlier_terms_spec,
         odoo.odoo_master_data,
         dbt_models.rating_models,
         billing.billing_run,

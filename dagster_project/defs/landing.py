@@ -76,3 +76,13 @@ earlier_progress_spec = dg.AssetSpec(
     group_name="landing",
     description="What each roll-up had taken before this build: from there the next one goes on.",
 )
+earlier_rating_spec = dg.AssetSpec(
+    ["ops", "earlier_rating_progress"],
+    group_name="landing",
+    description="How far the last build that ended had rated, and by which catalogue and code.",
+)
+earlier_terms_spec = dg.AssetSpec(
+    ["ops", "earlier_rated_subscription"],
+    group_name="landing",
+    description="The terms by which it had rated each subscription: who has others is rated anew.",
+)

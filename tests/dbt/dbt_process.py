@@ -20,6 +20,7 @@ class Build:
     output: str
     results: list[dict[str, str]]
 
+
 # The steps between usage and lines as relations: unit tests ask the database for their columns.
 STEPS_AS_VIEWS = ("--vars", "{steps: view}")
 
