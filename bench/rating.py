@@ -127,7 +127,9 @@ def measure(rows: int, subscriptions: int, parts: set[str]) -> None:
             took, lines = duckdb_lines(to_parquet(url, Path(folder)))
             with psycopg.connect(url) as connection:
                 ours = connection.execute(sql.OURS).fetchall()
-            assert ours == lines, next(pair for pair in zip(ours, lines) if pair[0] != pair[1])
+            assert ours == lines, [
+                pair for pair in zip(ours, lines, strict=True) if pair[0] != pair[1]
+            ][:3]
             full_sql = sum(full.values())
             print(
                 f"| one DuckDB query over Parquet, same lines | {took:.2f} s "

@@ -18,8 +18,8 @@ from raw.usage_counter
 """
 
 # What one would write by hand who knows that the values have two digits, that all counters are
-# deltas of one calendar month or more, and that all subscriptions are on one plan: highest revision,
-# local month, aggregate, quota, tiers, one rounding a fee. Written into a table, as ours are.
+# deltas and periods calendar months, and that all subscriptions are on one plan: highest
+# revision, local month, aggregate, quota, tiers, one rounding a fee. Written into a table, as ours.
 DUCKDB = """
 create or replace table rated_lines as
 with counted as (

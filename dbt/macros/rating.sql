@@ -4,20 +4,17 @@
    and only where all tests passed, notes how far the build got; one that fails notes nothing, and
    the next one rates the same subscriptions once more. #}
 
-{# What the lines depend on that is in no table: settings, currencies, the code itself. By hand, where
-   nobody says which code it is, it is another each time. #}
+{# What the lines depend on that is in no table: settings, currencies, the code itself. By hand,
+   where nobody says which code it is, it is another each time. #}
 {% macro rating_settings() -%}
-    {{ local_md5(
-        [
-            company_timezone(),
-            company_currency(),
-            usage_grace_hours(),
-            var("currencies_without_minor_unit"),
-            var("currencies_with_three_digits"),
-            env_var("FUSION_DBT_CODE", invocation_id),
-        ]
-        | string
-    ) }}
+    {{ [
+        company_timezone(),
+        company_currency(),
+        usage_grace_hours(),
+        var("currencies_without_minor_unit") | join(" "),
+        var("currencies_with_three_digits") | join(" "),
+        env_var("FUSION_DBT_CODE", invocation_id),
+    ] | join("|") | replace("'", "") }}
 {%- endmacro %}
 
 {# true or false: a table that is made, or to be made, from nothing needs everything. #}
@@ -54,8 +51,8 @@
     ) }}
 {%- endmacro %}
 
-{# dbt's strategy `touched_subscriptions`. Rows of days go from the first touched day, rows of periods
-   from the start of its period. #}
+{# dbt's strategy `touched_subscriptions`. Rows of days go from the first touched day, rows of
+   periods from the start of its period. #}
 {% macro get_incremental_touched_subscriptions_sql(arguments) -%}
     {%- set target = arguments["target_relation"] -%}
     {%- set names = arguments["dest_columns"] | map(attribute="name") | list -%}
@@ -63,6 +60,11 @@
     {%- set is_anew = run_query(
         "select is_anew from " ~ beside_the_touched("int_rating_step")
     ).rows[0][0] -%}
+    {%- set same_subscription = "rated.service_code = touched.service_code"
+        ~ " and rated.external_subscription_id = touched.external_subscription_id" -%}
+    {%- set same_key = "rated.subscription_key = touched.subscription_key" -%}
+    {%- set since_day = "rated.local_day >= touched.day_from" -%}
+    {%- set since_period = "rated.period_start >= touched.rated_from" -%}
     lock table {{ target }} in share row exclusive mode;
     {% if is_anew -%}
     delete from {{ target }};
@@ -70,17 +72,8 @@
         delete from {{ target }} as rated
     using {{ beside_the_touched("int_subscriptions_touched") }} as touched
     where
-        {% if "external_subscription_id" in names -%}
-        rated.service_code = touched.service_code
-        and rated.external_subscription_id = touched.external_subscription_id
-        {%- else -%}
-        rated.subscription_key = touched.subscription_key
-        {%- endif %}
-        {% if "local_day" in names -%}
-        and rated.local_day >= touched.day_from
-        {%- else -%}
-        and rated.period_start >= touched.rated_from
-        {%- endif -%};
+        {{ same_subscription if "external_subscription_id" in names else same_key }}
+        and {{ since_day if "local_day" in names else since_period }};
     {%- endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ arguments["temp_relation"] }}

@@ -53,7 +53,7 @@
         ~ day_start("(max(local_day) + 1)") ~ " + interval '1 hour')::text as ends "
         ~ "from numbered group by island order by 1"
     ).rows -%}
-    {#- As literals: PostgreSQL reads a table for them in one process, whatever else it does in more. -#}
+    {#- As literals: for a table of them PostgreSQL would do all it does in one process. -#}
     {%- set lines = run_query(
         "select 0 as line union select high_water_xid from " ~ ref("stg_ops__billing_runs")
         ~ " order by 1"
@@ -133,16 +133,16 @@
         rolled_up_at = default
 {%- endmacro %}
 
-{# Pre-hook of what joins on equal keys that belong together. The planner takes them to find a row or
-   two, whatever statistics say, and then loops over, or sorts, half a million. #}
+{# Pre-hook of what joins on equal keys that belong together. The planner takes them to find a row
+   or two, whatever statistics say, and then loops over, or sorts, half a million. #}
 {% macro plan_by_hashes() -%}
     set local work_mem = '64MB';
     set local enable_nestloop = off;
     set local enable_mergejoin = off
 {%- endmacro %}
 
-{# Pre-hook of what reads all of raw. Groups are told apart by a hash: PostgreSQL takes them for many
-   more than they are, and would put every counter in order. It takes the touched groups for far
+{# Pre-hook of what reads all of raw. Groups are told apart by a hash: PostgreSQL takes them for
+   many more than they are, and would put every counter in order. It takes the touched groups for far
    fewer counters than they are: a nested loop over them took a hundred times a hash join. And what
    counters are folded to is little, so that a second process is worth its start. #}
 {% macro plan_for_all_of_raw() -%}

@@ -17,19 +17,18 @@
    Not by a subquery over the keys: PostgreSQL runs one in a single process, row by row. A test holds
    back what tells more apart than are looked at here. #}
 {% macro dimensions_of(counter, metric) -%}
+    {%- set values = [] -%}
+    {%- for number in range(1, most_dimensions() + 1) -%}
+        {%- do values.append(
+            counter ~ ".properties ->> " ~ metric ~ ".dimension_keys[" ~ number ~ "]"
+        ) -%}
+    {%- endfor -%}
     case
         when {{ metric }}.dimension_keys is not null
             then jsonb_strip_nulls(
                 jsonb_object(
                     {{ metric }}.dimension_keys,
-                    (
-                        array[
-                            {%- for number in range(1, most_dimensions() + 1) %}
-                            {{ counter }}.properties ->> {{ metric }}.dimension_keys[{{ number }}]
-                            {{- "," if not loop.last }}
-                            {%- endfor %}
-                        ]
-                    )[:cardinality({{ metric }}.dimension_keys)]
+                    (array[{{ values | join(", ") }}])[1:cardinality({{ metric }}.dimension_keys)]
                 )
             )
     end
@@ -99,7 +98,11 @@ run_lines as (
     {%- endif %}
 {%- endmacro %}
 {% macro in_touched_days(step) -%}
-    {% if step["everything"] %}true{% else %}({{ in_spans("counters.window_start", step["spans"]) }}){% endif %}
+    {%- if step["everything"] -%}
+        true
+    {%- else -%}
+        ({{ in_spans("counters.window_start", step["spans"]) }})
+    {%- endif -%}
 {%- endmacro %}
 
 {# CTEs from `chosen`, counters with their batch's seen_line, and `metrics` to `measured`: the same

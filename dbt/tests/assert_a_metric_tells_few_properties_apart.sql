@@ -1,4 +1,4 @@
--- A roll-up looks at so many of a counter's properties at most; what lies beyond would be one group.
+-- A roll-up looks at so many of a counter's properties; what lies beyond would be one group.
 select
     metric_code,
     dimension_keys

@@ -44,10 +44,13 @@ final as (
         snapshot.build_id,
         catalogue.rules,
         coalesce(progress.rated_xid, 0) as rated_xid,
-        {{ rated_tables_are_missing() }}
-        or progress.rules is distinct from catalogue.rules
-        -- Transaction ids start again in a restored server.
-        or progress.rated_xid >= {{ transaction_of_this_build() }} as is_anew
+        coalesce(
+            progress.rules <> catalogue.rules
+            -- Transaction ids start again in a restored server.
+            or progress.rated_xid >= {{ transaction_of_this_build() }}
+            or {{ rated_tables_are_missing() }},
+            true
+        ) as is_anew
     from snapshot
     cross join catalogue
     left join progress on true

@@ -1,4 +1,4 @@
--- Without import CTEs, as stg_usage__counters: PostgreSQL sees through to what it knows of the table.
+-- Without import CTEs, as stg_usage__counters: PostgreSQL sees through to its statistics.
 select
     batch_id,
     -- 64 bits, of which two centuries of busy servers use 63: bigint has min, max, statistics.
