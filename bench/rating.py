@@ -115,10 +115,17 @@ def measure(rows: int, subscriptions: int, parts: set[str]) -> None:
         add_counters(url, COUNTERS_A_BATCH, subscriptions, first=rows)
         with timed(seconds, "more"):
             more = build(url, settings)
+        few = subscriptions // 100
+        add_counters(url, COUNTERS_A_BATCH, few, first=0, kind="late")
+        with timed(seconds, "late"):
+            late = build(url, settings)
         print(f"| {rows:,} counters, {subscriptions:,} subscriptions | | |")
         _line("full build", full, seconds["full"], full)
         _line("with nothing new", nothing, seconds["nothing"], full)
-        _line(f"{COUNTERS_A_BATCH:,} more", more, seconds["more"], full)
+        _line(f"{COUNTERS_A_BATCH:,} more of all", more, seconds["more"], full)
+        _line(
+            f"{COUNTERS_A_BATCH:,} late ones of {few:,} subscriptions", late, seconds["late"], full
+        )
         slowest = sorted(full.items(), key=lambda item: -item[1])[:6]
         print("| slowest models | " + ", ".join(f"{n} {s:.1f} s" for n, s in slowest) + " | |")
         slowest = sorted(more.items(), key=lambda item: -item[1])[:6]

@@ -81,7 +81,7 @@ insert into raw.usage_counter (service_code, external_subscription_id, transacti
 select
     'nexacloud',
     'sub_' || lpad((n %% %(subscriptions)s)::text, 6, '0'),
-    md5(n::text),
+    md5(%(kind)s || n::text),
     batch.batch_id,
     (array['compute_hours', 'api_calls', 'storage_gb', 'messages', 'seats'])
         [1 + (n / %(subscriptions)s) %% 5],
@@ -114,8 +114,9 @@ def make_subscriptions(url: str, count: int) -> None:
             connection.execute(statement, {"count": count})
 
 
-def add_counters(url: str, count: int, subscriptions: int, *, first: int) -> None:
-    """Counters `first` to `first + count`, in batches that each commit."""
+def add_counters(url: str, count: int, subscriptions: int, *, first: int, kind: str = "") -> None:
+    """Counters `first` to `first + count`, in batches that each commit. Of another `kind`: of the
+    same windows once more, by other transaction ids."""
     with psycopg.connect(url, autocommit=True) as connection:
         for at in range(first, first + count, COUNTERS_A_BATCH):
             connection.execute(
@@ -124,6 +125,7 @@ def add_counters(url: str, count: int, subscriptions: int, *, first: int) -> Non
                     "first": at,
                     "last": min(at + COUNTERS_A_BATCH, first + count),
                     "subscriptions": subscriptions,
+                    "kind": kind,
                 },
             )
         connection.execute("vacuum analyze raw.usage_counter")
