@@ -14,3 +14,9 @@ select *
 from {{ model }}
 where not coalesce(({{ expression }}), false)
 {% endtest %}
+
+{% test one_row(model) %}
+select count(*) as rows_found
+from {{ model }}
+having count(*) <> 1
+{% endtest %}

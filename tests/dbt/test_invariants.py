@@ -88,6 +88,13 @@ BROKEN = """
         line_key, rated_line_key, adjustment_no, subscription_key, currency, amount, quantity_billed
     ) values ('k~2', 'k', 2, 'nexadesk:s1', 'CAD', -5, -10);
 
+    -- assert_every_record_is_read_once, assert_dimensions_hold_every_record: the price of desk/b
+    -- stands in no dimension
+    alter view staging.stg_ops__services rename to services_but_one;
+    create view staging.stg_ops__services as
+    select * from staging.services_but_one where service_code <> 'nexadesk';
+    insert into ops.service (service_code, name) values ('nexadesk', 'NexaDesk');
+
     -- assert_margin_holds_all_cost
     insert into marts.fct_cogs_daily (cost_key, day, service_code, amount_company)
     values ('c', '2026-09-03', 'nexadesk', 5);
