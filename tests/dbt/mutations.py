@@ -102,4 +102,7 @@ def swapped(name: str, unique_id: str, code: str, lines_before: int = 0) -> Iter
         if names[place] > 1:
             place += f" again {names[place]}"
         told = changed.splitlines()[line].strip()
+        names[told] += 1
+        if names[told] > 1:
+            told += f" ({names[told]})"
         yield Mutant(kind, name, unique_id, changed, place, told)
