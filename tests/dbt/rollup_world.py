@@ -185,8 +185,8 @@ class RollupWorld:
             rollup: [
                 row["line"]
                 for row in self.rows(
-                    f"select to_jsonb(rolled)::text as line from intermediate.{rollup} as rolled"
-                    " order by 1"
+                    "select (to_jsonb(rolled) - 'rolled_up_xid')::text as line"
+                    f" from intermediate.{rollup} as rolled order by 1"
                 )
             ]
             for rollup in ROLLUPS
