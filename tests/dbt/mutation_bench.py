@@ -77,8 +77,9 @@ class ParsedDbt(Dbt):
             for result in results
             if result.status in ("fail", "error", "runtime error")
         ]
-        if not said and done.exception is not None:
-            said = [f"{type(done.exception).__name__}: {done.exception}"]
+        if not said and not done.success:
+            # Another thread may have told of the stop before the failure itself was told of.
+            said = [f"stopped at the first failure: {done.exception or 'not told which'}"]
         return said
 
 

@@ -16,6 +16,7 @@ NEXT_TO_NOTHING = "a band that is only touched is passed by nothing: 0, as witho
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("fct_usage_conservation", "where raw_counters.revision >= 0"): FROM_ZERO,
     ("is_counted", "revisions.revision >= 0"): FROM_ZERO + "; there for the index alone",
+    ("usage_measured", "where revision >= 0"): FROM_ZERO,
     ("int_usage_daily", "counters.revision >= 0"): "all days go the way of revised ones",
     ("int_usage_daily", "where readable <= counters"): "all days go the way of unreadable ones",
     (
