@@ -1,9 +1,9 @@
 """Something small that goes wrong in a model is noticed by a test of the dbt project: a row less, a
 row twice, a boundary or a day moved. What no test can notice is listed, with its reason.
 
-FUSION_MUTATION_SEED chooses the world, the rows and the quick sample. All mutants take hours and
-can be shared out: `python -m pytest -m slow -n 4 tests/dbt/test_mutations.py`; some of them again:
-`-k int_usage_placed`."""
+FUSION_MUTATION_SEED chooses the world, the rows and the quick sample. All mutants take about twenty
+minutes and can be shared out: `python -m pytest -m slow -n 4 tests/dbt/test_mutations.py`; some of
+them again: `-k int_usage_placed`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def assert_caught(bench: Bench, mutant: Mutant) -> None:
         assert not verdict.changed, f"listed as equivalent, and changed {verdict.changed}"
         return
     changed = ", ".join(verdict.changed) or "no row"
-    assert verdict.is_caught, f"{mutant.told or mutant.kind}: unnoticed; changed {changed}. {again}"
+    assert verdict.is_caught, (
+        f"seed {SEED}: {mutant.told or mutant.kind}: unnoticed; changed {changed}. {again}"
+    )
 
 
 def test_clean_world_passes_and_is_rich(bench: Bench) -> None:
