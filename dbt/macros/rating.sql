@@ -51,6 +51,23 @@
     ) }}
 {%- endmacro %}
 
+{# Pre-hook of such a table. Made from nothing after a build that rated a few, it would hold these
+   few and lack everybody else's lines: the next billing run would take back what it had billed. #}
+{% macro refuse_a_few() -%}
+    {%- if execute and not is_incremental() -%}
+        {%- set rates_all = run_query(
+            "select is_anew from " ~ beside_the_touched("int_rating_step")
+        ).rows[0][0] -%}
+        {%- if not rates_all -%}
+            {{ exceptions.raise_compiler_error(
+                this.name ~ " would be made of the subscriptions that the last build touched alone."
+                ~ " Make it with all it comes from: --select +" ~ this.name
+            ) }}
+        {%- endif -%}
+    {%- endif -%}
+    select 1
+{%- endmacro %}
+
 {# dbt's strategy `touched_subscriptions`. Rows of days go from the first touched day, rows of
    periods from the start of its period. #}
 {% macro get_incremental_touched_subscriptions_sql(arguments) -%}

@@ -29,8 +29,9 @@
 {%- endmacro %}
 
 {# What this build does to the roll-up: {everything: true | false, high_water_xid, spans: the
-   touched days as literal instants, [[from, to], ...], lines: those of all billing runs, and 0}. The session keeps the build it was read
-   from, for record_rollup to compare. Unit tests override it. #}
+   touched days as literal instants, [[from, to], ...], lines: those of all billing runs, and 0}.
+   The session keeps the build it was read from, for record_rollup to compare. Unit tests override
+   it. #}
 {% macro rollup_step(rollup) -%}
     {%- set steps = ref('int_rollup_steps') -%}
     {%- set touched = ref('int_usage_touched') -%}

@@ -1,5 +1,5 @@
-{# dbt makes every view again in every build: a fifth of what a build with nothing new costs. Here a
-   view that is there, and of the same SQL, is left alone; its comment holds the hash. #}
+{# dbt makes every view anew in every build, whether or not anything in it changed. Here a view that
+   is there, and of the same SQL, is left alone; its comment holds the hash. #}
 {% materialization view, adapter="postgres" -%}
     {%- set definition = local_md5(sql) -%}
     {%- set found = run_query(

@@ -97,6 +97,7 @@ run_lines as (
             and counters.local_day = touched.local_day
     {%- endif %}
 {%- endmacro %}
+
 {% macro in_touched_days(step) -%}
     {%- if step["everything"] -%}
         true

@@ -135,3 +135,18 @@ def test_each_stage_builds_alone_on_a_fresh_warehouse(
     )
     assert finance.exit_status == 0, finance.output
     assert by_type(finance)["test"] > 0
+
+
+def test_rated_tables_are_not_made_of_a_few_subscriptions(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The second build touches nobody. A full refresh of the lines alone would make them of nobody:
+    an empty table, and a billing run that credits all that it billed."""
+    for _ in range(2):
+        built = run_dbt(database_url, tmp_path, "run", "--select", "+tag:rating")
+        assert built.exit_status == 0, built.output
+    alone = run_dbt(database_url, tmp_path, "run", "--full-refresh", "--select", "fct_rated_lines")
+    assert alone.exit_status == 1
+    assert "--select +fct_rated_lines" in alone.output
+    whole = run_dbt(database_url, tmp_path, "run", "--full-refresh", "--select", "+fct_rated_lines")
+    assert whole.exit_status == 0, whole.output

@@ -72,7 +72,7 @@ fees as (
     group by 1, 2
 ),
 
-served as (
+owed_periods as (
     select
         periods.*,
         greatest(periods.period_start, periods.trial_end + 1) as owed_from
@@ -81,15 +81,21 @@ served as (
         on
             periods.subscription_key = touched.subscription_key
             and periods.period_start >= touched.rated_from
-    left join pauses
-        on
-            periods.subscription_key = pauses.subscription_key
-            and periods.period_start >= pauses.paused_from
-            and periods.period_end <= coalesce(pauses.paused_until, 'infinity') + 1
     where
         periods.is_linked
-        and pauses.subscription_key is null
         and coalesce(periods.trial_end < periods.period_end - 1, true)
+),
+
+-- As for charges: of a period whose trial ends, what comes after it is paused throughout or not.
+served as (
+    select owed_periods.*
+    from owed_periods
+    left join pauses
+        on
+            owed_periods.subscription_key = pauses.subscription_key
+            and owed_periods.owed_from >= pauses.paused_from
+            and owed_periods.period_end <= coalesce(pauses.paused_until, 'infinity') + 1
+    where pauses.subscription_key is null
 ),
 
 owed as (
