@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from litestar import Litestar, Router
@@ -37,11 +38,8 @@ from ingest.api.metrics import Metrics, get_metrics
 from ingest.api.observe import Observer
 from ingest.api.payloads import (
     REQUIRED,
-    EventAnswer,
     EventRequest,
-    EventsAnswer,
     EventsRequest,
-    UsageAnswer,
     UsageRequest,
 )
 from ingest.api.problems import EXCEPTION_HANDLERS
@@ -100,15 +98,9 @@ def _direct_routes(parts: Parts) -> dict[str, Direct]:
     database, writer = parts.database, parts.writer
     strict = parts.settings.lago_strict_duplicates
 
-    async def usage(data: UsageRequest, service_code: str) -> UsageAnswer:
-        return await accept_usage(data, service_code, database, writer)
-
-    async def event(data: EventRequest, service_code: str) -> EventAnswer:
-        return await accept_event(data, service_code, database, writer, strict)
-
-    async def events(data: EventsRequest, service_code: str) -> EventsAnswer:
-        return await accept_events(data, service_code, database, writer, strict)
-
+    event = partial(accept_event, database=database, writer=writer, strict=strict)
+    events = partial(accept_events, database=database, writer=writer, strict=strict)
+    usage = partial(accept_usage, database=database, writer=writer)
     routes = {
         "/usage": Direct(UsageRequest, usage),
         "/events": Direct(EventRequest, event),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from typing import Any, cast
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from ingest.api.deadlines import Deadlines
+from ingest.api.deadlines import TimeLimits
 from ingest.api.problems import ProblemError, bad_request
 from ingest.api.rsgi import Exchange, Headers, value_of
 
@@ -98,7 +98,9 @@ def answer_broken_off(exchange: Exchange, request_id: str) -> None:
     exchange.response_bytes(problem.status, headers, msgspec.json.encode(problem))
 
 
-async def read_body(headers: Headers, exchange: Exchange, most: int) -> bytes:
+async def read_body(
+    headers: Headers, exchange: Exchange, most: int, loop: asyncio.AbstractEventLoop
+) -> bytes:
     """The whole body. Raises ProblemError 413 above `most` bytes, without reading where the header
     says so; 408 where nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS;
     HungUpError.
@@ -108,53 +110,31 @@ async def read_body(headers: Headers, exchange: Exchange, most: int) -> bytes:
         raise _too_large()
     if body.ended:
         return b""
-    with _Patience() as patience:
+    task = cast("asyncio.Task[Any]", asyncio.current_task(loop))
+    began = loop.time()
+    _patience.set(task, loop, began + IDLE_SECONDS)
+    try:
         part = await body.read()
         if body.ended and len(part) <= most:
             return part
         parts, size = [part], len(part)
         while size <= most and not body.ended:
-            patience.renew()
+            _patience.set(task, loop, min(began + BODY_SECONDS, loop.time() + IDLE_SECONDS))
             part = await body.read()
             size += len(part)
             parts.append(part)
+    except asyncio.CancelledError:
+        if _patience.is_over(task):
+            raise ProblemError(408, headers={"Connection": "close"}) from None
+        raise
+    finally:
+        _patience.drop(task)
     if size > most:
         raise _too_large()
     return b"".join(parts)
 
 
-class _Patience:
-    """Raises ProblemError 408 where the block waits too long."""
-
-    __slots__ = ("_began", "_loop", "_spent", "_task")
-
-    def __enter__(self) -> Self:
-        self._loop = loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(loop)
-        self._spent = False
-        self._began = 0.0
-        _bodies.set(self, loop, loop.time() + IDLE_SECONDS)
-        return self
-
-    def renew(self) -> None:
-        """Something came: waits for IDLE_SECONDS more, though not beyond the whole's time."""
-        now = self._loop.time()
-        self._began = self._began or now
-        _bodies.set(self, self._loop, min(self._began + BODY_SECONDS, now + IDLE_SECONDS))
-
-    def give_up(self) -> None:
-        """The time is over."""
-        if self._task is not None:
-            self._spent = True
-            self._task.cancel()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _bodies.drop(self)
-        if self._spent and self._task is not None and self._task.uncancel() == 0 and kind:
-            raise ProblemError(408, headers={"Connection": "close"}) from None
-
-
-_bodies: Deadlines[_Patience] = Deadlines(_Patience.give_up)
+_patience = TimeLimits()
 
 
 def _too_large() -> ProblemError:

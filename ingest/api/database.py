@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+
+from ingest.api.deadlines import TimeLimits
 
 T = TypeVar("T")
 Connection: TypeAlias = Any  # asyncpg ships no types
@@ -94,6 +96,8 @@ class Database:
         self._free = asyncio.Semaphore(size)
         self._size = size
         self._idle: list[Connection] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._limits = TimeLimits()
 
     async def close(self) -> None:
         """Waits for the work under way, within the budget, then closes."""
@@ -113,9 +117,15 @@ class Database:
         `work` is begun again on a fresh connection after a lost one, a deadlock or ContendedError,
         so it must be safe to repeat. Raises UnavailableError, RefusedError.
         """
+        self._loop = loop = self._loop or asyncio.get_running_loop()  # see Endpoint
+        task = cast("asyncio.Task[Any]", asyncio.current_task(loop))
+        self._limits.set(task, loop, loop.time() + self._budget)
         try:
-            async with asyncio.timeout(self._budget):
-                return await self._attempts(work)
+            return await self._attempts(work)
+        except asyncio.CancelledError:
+            if self._limits.is_over(task):
+                raise UnavailableError("no answer in time") from None
+            raise
         except TimeoutError:
             raise UnavailableError("no answer in time") from None
         except _REFUSED as error:
@@ -124,6 +134,8 @@ class Database:
             raise UnavailableError(f"{type(error).__name__} {error.sqlstate}") from None
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise UnavailableError(type(error).__name__) from None
+        finally:
+            self._limits.drop(task)
 
     async def _attempts(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         attempt = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
@@ -38,3 +38,27 @@ class Deadlines(Generic[T]):
         self._ticking = bool(self._due)
         if self._ticking:
             loop.call_later(_TICK_SECONDS, self._tick, loop)
+
+
+class TimeLimits(Deadlines[asyncio.Task[Any]]):
+    """`asyncio.timeout` for the short blocks of many tasks: cancels a task that is late.
+
+    The block sets a deadline and drops it at its end; where it is cancelled, `is_over` tells
+    whether that was its deadline or somebody else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._cancel)
+        self._late: set[asyncio.Task[Any]] = set()
+
+    def drop(self, item: asyncio.Task[Any]) -> None:
+        super().drop(item)
+        self._late.discard(item)
+
+    def is_over(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the CancelledError just caught is the deadline's, and no one else's as well."""
+        return task in self._late and task.uncancel() == 0
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self._late.add(task)
+        task.cancel()

@@ -54,9 +54,13 @@ class Endpoint:
         self._rate_limit = rate_limit
         self._most_bytes = most_bytes
         self._observer = observer
-        lifespan = Lifespan(app)
-        self.__rsgi_init__ = lifespan.start
-        self.__rsgi_del__ = lifespan.stop
+        self._lifespan = Lifespan(app)
+        self.__rsgi_del__ = self._lifespan.stop
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Kept: to be asked for the running loop, CPython 3.11 asks the system for the process's id.
+        self._loop = loop
+        self._lifespan.start(loop)
 
     async def __call__(self, scope: Scope, exchange: Exchange) -> None:
         started = time.perf_counter()
@@ -68,7 +72,7 @@ class Endpoint:
             status, path = await bridge(self._app, scope, exchange, facts["request_id"])
         else:
             try:
-                status, content, told = await self._respond(route, headers, exchange)
+                status, content, told = await self._respond(route, headers, exchange, facts)
             except HungUpError:
                 status = HUNG_UP
                 answer_broken_off(exchange, facts["request_id"])
@@ -80,15 +84,19 @@ class Endpoint:
         self._observer.end(facts, method, path, status, started)
 
     async def _respond(
-        self, route: Direct, headers: Headers, exchange: Exchange
+        self, route: Direct, headers: Headers, exchange: Exchange, facts: dict[str, Any]
     ) -> tuple[int, bytes, dict[str, str]]:
         told: dict[str, str] = {}
         try:
-            service_code = await authorize(
-                self._keys, self._rate_limit, headers.get("authorization") or "", told
-            )
+            authorization = headers.get("authorization") or ""
+            service_code = None
+            if self._rate_limit is None:  # at once, where the key was valid a moment ago
+                service_code = self._keys.remembered(authorization.partition(" ")[2])
+            if service_code is None:
+                service_code = await authorize(self._keys, self._rate_limit, authorization, told)
+            facts["service"] = service_code
             require_json(value_of(headers, "content-type"), value_of(headers, "content-encoding"))
-            body = await read_body(headers, exchange, self._most_bytes)
+            body = await read_body(headers, exchange, self._most_bytes, self._loop)
             answer = await route.answer(decode(route.body, body), service_code)
             return 200, _encode(answer), told
         except (HungUpError, asyncio.CancelledError):

@@ -52,11 +52,14 @@ async def post_event(
     return await accept_event(data, request.auth, database, writer, strict_duplicates)
 
 
+_NOTHING = Event()
+
+
 async def accept_event(
     data: EventRequest, service_code: str, database: Database, writer: Writer, strict: bool
 ) -> EventAnswer:
     """Stores a service's event. Raises ProblemError, UnavailableError."""
-    if data.event is None or data.event == Event():
+    if data.event is None or data.event == _NOTHING:
         raise parameter_missing("event")
     try:
         answers = await _store(database, writer, service_code, [data.event], strict)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from ingest.api.rows import Identity, Row
 
@@ -23,7 +24,7 @@ class Earlier(NamedTuple):
     received_at: datetime
 
 
-class Receipt(NamedTuple):
+class Receipt(Struct, frozen=True, gc=False):
     """What became of a request's rows. `conflicts`: nothing was stored, because of these indices.
 
     `duplicates` are the indices of rows stored before, or earlier in the same request.
@@ -46,8 +47,7 @@ class Receipt(NamedTuple):
         return self.received_at, self.received_at
 
 
-@dataclass(eq=False, slots=True)
-class Posting:
+class Posting(Struct, eq=False):
     """One request's rows, and where its receipt goes. With `refuse_duplicates` (Lago's way) a
     duplicate stops the request like a conflict does."""
 
@@ -57,7 +57,7 @@ class Posting:
     receipt: asyncio.Future[Receipt]
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """A request's rows, judged. Nothing is `fresh` where the request is refused."""
 
     fresh: Sequence[Row]
@@ -92,11 +92,11 @@ def _judge(
     rows = posting.rows
     if not stored and len(rows) == 1:  # most of them
         if rows[0].identity not in claimed:
-            return Verdict(rows, _NONE, (), refused=False)
+            return Verdict(rows, _NONE, (), False)
     elif not stored:
         identities = {row.identity for row in rows}
         if len(identities) == len(rows) and claimed.keys().isdisjoint(identities):
-            return Verdict(rows, _NONE, (), refused=False)
+            return Verdict(rows, _NONE, (), False)
     own: dict[Identity, bytes] = {}
     fresh: list[Row] = []
     duplicates: list[int] = []

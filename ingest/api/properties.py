@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 LONGEST = 65_536  # bytes of JSON
 DEEPEST = 32
-_SHORT = 100  # characters; what is longer is not remembered
+_SHORT = 100  # characters
 _as_sent = msgspec.json.Encoder(decimal_format="number")
 _canonical = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -38,7 +37,9 @@ def read_properties(value: object) -> Properties | None:
     if len(value) == 1:
         ((key, only),) = value.items()
         if type(only) is str and len(key) + len(only) <= _SHORT:
-            return _one_text(key, only)
+            # One short text under one key has one spelling: measured, the common case by far.
+            one = _as_sent.encode(value).decode()
+            return None if "\\u0000" in one else Properties(one, one)
     try:
         normal = _normal(value, DEEPEST)
     except ValueError:
@@ -47,13 +48,6 @@ def read_properties(value: object) -> Properties | None:
     if len(sent) > LONGEST:
         return None
     return Properties(sent.decode(), _canonical.encode(normal).decode())
-
-
-@lru_cache(maxsize=4096)
-def _one_text(key: str, text: str) -> Properties | None:
-    """One text under one key has one spelling: measured, the common case by far."""
-    sent = _as_sent.encode({key: text}).decode()
-    return None if "\\u0000" in sent else Properties(sent, sent)
 
 
 def _normal(value: object, levels: int) -> object:

@@ -52,6 +52,7 @@ class Writer:
         self._began = 0.0
         self._open: Deadlines[asyncio.Future[Receipt]] = Deadlines(_give_up)
         self._lanes: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._repeating: dict[str, float] = {}
 
     async def store(
@@ -63,7 +64,7 @@ class Writer:
         """
         if self._waiting_rows > _MOST_WAITING_ROWS:
             raise UnavailableError("too many rows are waiting")
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # see Endpoint
         posting = Posting(service_code, rows, refuse_duplicates, loop.create_future())
         self._waiting.append(posting)
         self._waiting_rows += len(rows)
@@ -85,9 +86,11 @@ class Writer:
     def _is_crowded(self) -> bool:
         """Whether one commit at a time is not enough: many rows, or it takes long. A few are better
         served by one group than by two, for each has a cost of its own, that of twenty rows."""
-        if max(self._waiting_rows, self._rows_under_way) > _CROWD:
-            return True
-        return time.monotonic() - self._began > LONG_SECONDS
+        return (
+            self._waiting_rows > _CROWD
+            or self._rows_under_way > _CROWD
+            or time.monotonic() - self._began > LONG_SECONDS
+        )
 
     async def _drain(self) -> None:
         try:
