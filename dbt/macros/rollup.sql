@@ -29,14 +29,17 @@
 {%- endmacro %}
 
 {# What this build does to the roll-up: {everything: true | false, high_water_xid, spans: the
-   touched days as literal instants, [[from, to], ...], lines: those of all billing runs, and 0}.
+   touched days as literal instants, [[from, to], ...], subscriptions: the touched ones as literals,
+   [[service, ids], ...], or [] where they are many, lines: those of all billing runs, and 0}.
    The session keeps the build it was read from, for record_rollup to compare. Unit tests override
    it. #}
 {% macro rollup_step(rollup) -%}
     {%- set steps = ref('int_rollup_steps') -%}
     {%- set touched = ref('int_usage_touched') -%}
     {%- if not execute -%}
-        {{ return({"everything": true, "high_water_xid": 0, "spans": [], "lines": [0]}) }}
+        {{ return({
+            "everything": true, "high_water_xid": 0, "spans": [], "subscriptions": [], "lines": [0]
+        }) }}
     {%- endif -%}
     {%- set step = run_query(
         "select high_water_xid, previous_xid, set_config('fusion.rollup_build', build_id, false)"
@@ -54,6 +57,16 @@
         ~ day_start("(max(local_day) + 1)") ~ " + interval '1 hour')::text as ends "
         ~ "from numbered group by island order by 1"
     ).rows -%}
+    {#- Late counters of a few subscriptions fall on the days of everybody: theirs are found down
+        the primary key. -#}
+    {%- set subscriptions = [] if everything else run_query(
+        "with subscriptions as (select distinct service_code, external_subscription_id from "
+        ~ touched ~ " where rollup = '" ~ rollup ~ "') "
+        ~ "select quote_literal(service_code) as service, "
+        ~ "quote_literal(array_agg(external_subscription_id)::text) as ids "
+        ~ "from subscriptions where (select count(*) from subscriptions) <= "
+        ~ most_looked_up() ~ " group by 1"
+    ).rows -%}
     {#- As literals: for a table of them PostgreSQL would do all it does in one process. -#}
     {%- set lines = run_query(
         "select 0 as line union select high_water_xid from " ~ ref("stg_ops__billing_runs")
@@ -64,7 +77,25 @@
         "lines": lines,
         "high_water_xid": step["high_water_xid"],
         "spans": spans,
+        "subscriptions": subscriptions,
     }) }}
+{%- endmacro %}
+
+{# Of more subscriptions than this the days are read whole. #}
+{% macro most_looked_up() -%}
+    {{ return(500) }}
+{%- endmacro %}
+
+{# The raw read of a roll-up that touches a few subscriptions, pruned to these. #}
+{% macro of_subscriptions(counter, subscriptions) -%}
+    {%- for service, ids in subscriptions %}
+    {{ "or " if not loop.first }}(
+        {{ counter }}.service_code = {{ service }}
+        and {{ counter }}.external_subscription_id = any({{ ids }}::text[])
+    )
+    {%- else -%}
+        true
+    {%- endfor -%}
 {%- endmacro %}
 
 {# The raw read of a roll-up, pruned. More spans than this: one bitmap of the whole is cheaper. #}

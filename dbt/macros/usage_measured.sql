@@ -103,6 +103,7 @@ run_lines as (
         true
     {%- else -%}
         ({{ in_spans("counters.window_start", step["spans"]) }})
+        and ({{ of_subscriptions("counters", step["subscriptions"]) }})
     {%- endif -%}
 {%- endmacro %}
 

@@ -31,6 +31,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "forget_landed_usage",
         "where batches.xid <= (select max(landed.high_water_xid) from {{ this }} as landed)",
     ): MORE_ANEW,
+    (
+        "rollup_step",
+        '~ "from subscriptions where (select count(*) from subscriptions) < "',
+    ): "500 by name or by their days, of the same counters",
     ("in_spans", "{%- if spans | length >= 50 -%}"): "one bitmap or fifty, of the same counters",
     (
         "in_spans",

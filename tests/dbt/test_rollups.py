@@ -134,6 +134,36 @@ def test_a_new_filter_key_tells_old_counters_apart(world: RollupWorld) -> None:
     assert world.rows(asked) == [{"dimensions": {}, "counters": 3, "last": 6}]
 
 
+def test_ids_of_any_spelling_are_looked_up(world: RollupWorld) -> None:
+    """Late counters of a few subscriptions are read by their names: with quotes, braces, commas and
+    what else an id may hold. Another subscription's on the same day stays as it was."""
+    odd = ["it's", 'a "b"', "{c,d}", "back\\slash", "100%", "{{ e }}", "NULL", " f ", "é—ß", ""]
+    world.land(
+        counter("messages", "q", "2026-09-21T14", 64),
+        *(
+            counter("messages", f"q{number}", "2026-09-21T14", 1, external_subscription_id=name)
+            for number, name in enumerate(odd)
+        ),
+    )
+    world.built()
+    world.land(
+        *(
+            counter("messages", f"r{number}", "2026-09-21T15", 2, external_subscription_id=name)
+            for number, name in enumerate(odd)
+        )
+    )
+    world.built()
+    assert step_by_step(world)
+    found = world.rows(
+        "select external_subscription_id as id, quantity_sum from intermediate.int_usage_daily"
+        " where metric_code = 'messages' and local_day = '2026-09-21'"
+    )
+    assert {row["id"]: row["quantity_sum"] for row in found} == {
+        "s1": 64,
+        **dict.fromkeys(odd, 3),
+    }
+
+
 def test_an_aggregation_that_changes_is_rolled_up_anew(world: RollupWorld) -> None:
     """A metric nobody knew (deltas as they say, events as 0) becomes a count: an event counts 1."""
     world.land(

@@ -150,7 +150,8 @@ raw_totals as (
             and landed_totals.month = metered.month
 ),
 
-judged as (
+-- Not written down: two readings of it cost less.
+judged as not materialized (
     select
         placed.*,
         adding_metrics.metric_code is not null as is_adding
