@@ -1,7 +1,10 @@
 {# What a counter counts as by itself: the quantity of all but meter readings. Null where its metric
-   finds no value in it. Of a metric nobody knows, which is judged later, what the counter says. #}
+   finds no value in it. Of a metric nobody knows, which is judged later, what the counter says. The
+   most frequent first: it is asked of every counter, once by each aggregate over it. #}
 {% macro quantity_by_itself(counter, metric) -%}
     case
+        when {{ counter }}.kind = 'delta' and {{ metric }}.aggregation <> 'unique'
+            then {{ counter }}.value
         when {{ metric }}.aggregation is null
             then case when {{ counter }}.kind = 'delta' then {{ counter }}.value else 0 end
         when {{ metric }}.aggregation = 'unique'

@@ -63,8 +63,8 @@ days as (
         coalesce(
             sum(
                 case
-                    when new_counters.kind = 'cumulative' then 0
                     when new_counters.kind = 'delta' then new_counters.value
+                    when new_counters.kind = 'cumulative' then 0
                     when metrics.aggregation = 'count' then 1
                     when new_counters.properties ->> metrics.field_name ~ '^-?\d+(\.\d+)?$'
                         then (new_counters.properties ->> metrics.field_name)::numeric
