@@ -164,6 +164,26 @@ ODOO_TABLES = {
     )
 }
 
+# --- raw: what apps ask of Odoo --------------------------------------------------------------
+
+command = sa.Table(
+    "command",
+    metadata,
+    sa.Column("command_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # customer | subscription | termination
+    sa.Column("external_customer_id", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text, nullable=False),  # of the customer or the subscription
+    sa.Column("payload", JSONB, nullable=False),
+    # Over what the payload means: a repeat of the newest command of its kind is no new one.
+    sa.Column("payload_hash", BYTEA, nullable=False),
+    _timestamp("received_at", default=True),
+    sa.CheckConstraint("kind in ('customer', 'subscription', 'termination')", name="command_kind"),
+    sa.Index("command_of_customer", "service_code", "external_customer_id", "command_id"),
+    sa.Index("command_of_subject", "service_code", "kind", "external_id", "command_id"),
+    schema="raw",
+)
+
 # --- raw: costs and the apps' own billing ----------------------------------------------------
 
 provider_cost = sa.Table(
@@ -340,18 +360,122 @@ rated_subscription = sa.Table(
     schema="ops",
 )
 
+# How far each Odoo model has been mirrored. Deleting a row makes the next pass read it whole.
+odoo_mirror = sa.Table(
+    "odoo_mirror",
+    metadata,
+    sa.Column("table_name", sa.Text, primary_key=True),  # raw.odoo_<table_name>
+    sa.Column("odoo", sa.Text, nullable=False),  # which database it was read from
+    sa.Column("fields", ARRAY(sa.Text), nullable=False),  # others now, and all is read again
+    # Everything up to (write_date, id) has landed; null while a first pass is under way.
+    _timestamp("written_until", nullable=True),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    _timestamp("swept_at", nullable=True),  # when deletions were last looked for
+    _timestamp("read_at", default=True),
+    schema="ops",
+)
+
 odoo_push = sa.Table(
     "odoo_push",
     metadata,
     sa.Column("line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True),
-    # verified: read back and equal to the cent; refused: `reason` carries Odoo's words.
+    # planned: due; sent: asked of Odoo, the answer not yet settled; verified: read back and equal
+    # to the cent; invoiced: on an invoice, equal with its tax; refused, differs: `problem` names
+    # why, `reason` carries Odoo's words.
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("problem", sa.Text),
     sa.Column("reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("odoo_order_id", sa.BigInteger, nullable=False),
     sa.Column("odoo_line_id", sa.BigInteger),
     sa.Column("subtotal", sa.Numeric),
+    sa.Column("tax", sa.Numeric),
     _timestamp("pushed_at", default=True),
-    sa.CheckConstraint("state in ('verified', 'refused', 'differs')", name="odoo_push_state"),
+    sa.CheckConstraint(
+        "state in ('planned', 'sent', 'verified', 'invoiced', 'refused', 'differs')",
+        name="odoo_push_state",
+    ),
+    schema="ops",
+)
+
+# What became of a command in Odoo; commands of one customer are applied in their order.
+command_state = sa.Table(
+    "command_state",
+    metadata,
+    sa.Column(
+        "command_id", sa.BigInteger, sa.ForeignKey("raw.command.command_id"), primary_key=True
+    ),
+    # pending; applied; retrying: Odoo was away, again at next_attempt_at; ambiguous: several
+    # partners fit; refused: `reason` says why.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _timestamp("next_attempt_at", nullable=True),
+    sa.Column("odoo_partner_id", sa.BigInteger),
+    sa.Column("odoo_order_id", sa.BigInteger),
+    _timestamp("applied_at", nullable=True),
+    _timestamp("updated_at", default=True),
+    sa.CheckConstraint(
+        "state in ('pending', 'applied', 'retrying', 'ambiguous', 'refused')",
+        name="command_state_state",
+    ),
+    schema="ops",
+)
+
+# Where a service hears of its customers' lifecycle.
+webhook_endpoint = sa.Table(
+    "webhook_endpoint",
+    metadata,
+    sa.Column(
+        "endpoint_id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()")
+    ),
+    sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("signature_algo", sa.Text, nullable=False),
+    sa.Column("event_types", ARRAY(sa.Text)),  # null: all
+    sa.Column("secret", sa.Text, nullable=False),  # signs, so it cannot be kept as a hash
+    _timestamp("created_at", default=True),
+    _timestamp("updated_at", default=True),
+    sa.UniqueConstraint("service_code", "url", name="webhook_endpoint_once"),
+    sa.CheckConstraint("signature_algo in ('hmac')", name="webhook_endpoint_algo"),
+    schema="ops",
+)
+
+# The outbox: what happened, written once, whoever may listen.
+webhook_event = sa.Table(
+    "webhook_event",
+    metadata,
+    sa.Column("event_id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("event_no", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True),
+    # What happened to what, e.g. `invoice.created:odoo:17`: the same change is told once.
+    sa.Column("source_key", sa.Text, nullable=False, unique=True),
+    sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False),
+    sa.Column("webhook_type", sa.Text, nullable=False),
+    sa.Column("ordering_key", sa.Text, nullable=False),  # the subscription
+    sa.Column("payload", sa.Text, nullable=False),  # the body, byte for byte as it is signed
+    _timestamp("created_at", default=True),
+    schema="ops",
+)
+
+webhook_delivery = sa.Table(
+    "webhook_delivery",
+    metadata,
+    sa.Column("event_id", sa.Uuid, sa.ForeignKey("ops.webhook_event.event_id"), primary_key=True),
+    sa.Column(
+        "endpoint_id",
+        sa.Uuid,
+        sa.ForeignKey("ops.webhook_endpoint.endpoint_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _timestamp("next_attempt_at", default=True),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text),
+    _timestamp("first_attempt_at", nullable=True),
+    _timestamp("delivered_at", nullable=True),
+    sa.CheckConstraint("state in ('pending', 'delivered', 'dead')", name="webhook_delivery_state"),
     schema="ops",
 )
 
