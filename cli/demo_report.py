@@ -57,7 +57,7 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
         """)
         raw_counters = one("select count(*) from raw.usage_counter")
         conflicts = one("select count(*) from raw.event_conflict")
-        verified = one("select count(*) from ops.odoo_push where state = 'verified'")
+        verified = one("select count(*) from ops.odoo_push where state in ('verified', 'invoiced')")
         buckets = connection.execute(
             sa.text("""
                 select bucket, sum(counters)::bigint from marts.fct_usage_conservation

@@ -8,6 +8,7 @@ import typer
 
 from cli.options import DryRunOption, FormatOption, warehouse
 from cli.output import Format, show
+from exports.push_record import settle_invoiced
 from exports.usage_lines import push
 from ingest.odoo_mirror import mirror
 from odoo_gateway.bootstrap import bootstrap, plan
@@ -39,6 +40,7 @@ def odoo_mirror(
     """Read Odoo into raw.odoo_*."""
     with warehouse() as engine:
         counts = mirror(engine, connect_from(settings()), accept_deletions=accept_deletions)
+        settle_invoiced(engine)
     show([{"table": f"raw.odoo_{name}", **vars(count)} for name, count in counts.items()], format_)
 
 

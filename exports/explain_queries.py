@@ -157,7 +157,7 @@ COUNTERS = sa.text(
 )
 
 PUSHED = sa.text("""
-    select state, reason, odoo_order_id, odoo_line_id, subtotal, pushed_at
+    select state, problem, reason, odoo_order_id, odoo_line_id, subtotal, tax, pushed_at
     from ops.odoo_push
     where line_key = :key
 """)

@@ -14,14 +14,14 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Engine
 
+from exports import push_record
 from exports.line_form import Precision, describe, line_form, to_cents
+from exports.push_problems import Judge, Problem, refusal
 from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from warehouse.locks import session_lock
-from warehouse.tables import odoo_push
 
 _Line = dict[str, Any]
 
@@ -66,11 +66,17 @@ _PENDING = sa.text("""
         on regexp_replace(billed.charge_key, '/true_up$', '') = charges.charge_key
     left join ops.odoo_push as pushed
         on billed.line_key = pushed.line_key
-    where pushed.state is distinct from 'verified'
+    where
+        pushed.state is null
+        or (
+            pushed.state not in ('verified', 'invoiced')
+            -- What is invoiced is never touched; finance settles it by hand.
+            and coalesce(pushed.problem, '') not in ('invoiced_differently', 'tax_differs')
+        )
     order by billed.odoo_order_id, billed.line_key
 """)
 
-_READ_BACK = ("order_id", "x_fc_line_key", "qty_delivered", "price_unit", "discount")
+_READ_BACK = ("order_id", "x_fc_line_key", "qty_delivered", "price_unit", "discount", "tax_ids")
 
 
 def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = False) -> PushResult:
@@ -89,10 +95,22 @@ def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = F
         result = PushResult(pending=len(pending))
         if not pending:
             return result
-        precision = _precision(client)
+        if not dry_run:
+            push_record.plan(engine)
+        odoo = _Odoo(client, _precision(client), Judge.of(client), _rates(client))
         for lines in _batches(pending, KEYS_PER_READ):
-            _push_lines(engine, client, lines, precision, result, dry_run=dry_run)
+            _push_lines(engine, odoo, lines, result, dry_run=dry_run)
         return result
+
+
+@dataclass(frozen=True)
+class _Odoo:
+    """One Odoo, and what is read of it once a push."""
+
+    client: OdooClient
+    precision: Precision
+    judge: Judge
+    rates: dict[int, Decimal | None]  # account.tax → fraction of the subtotal; None: not a share
 
 
 def _pending(engine: Engine) -> list[_Line]:
@@ -118,31 +136,46 @@ def _precision(client: OdooClient) -> Precision:
     return Precision(quantity=digits.get("Product Unit", 2), price=digits.get("Product Price", 2))
 
 
+def _rates(client: OdooClient) -> dict[int, Decimal | None]:
+    """What each tax takes of a subtotal; groups such as GST + QST are the sum of their parts."""
+    fields = ["amount_type", "amount", "price_include", "children_tax_ids"]
+    taxes = {record["id"]: record for record in client.search_read("account.tax", [], fields)}
+
+    def rate(tax: int) -> Decimal | None:
+        record = taxes[tax]
+        if record["amount_type"] == "group":
+            parts = [rate(child) for child in record["children_tax_ids"]]
+            known = [part for part in parts if part is not None]
+            return sum(known, Decimal(0)) if len(known) == len(parts) else None
+        if record["amount_type"] != "percent" or record["price_include"]:
+            return None
+        return Decimal(str(record["amount"])) / 100
+
+    return {tax: rate(tax) for tax in taxes}
+
+
 def _push_lines(
-    engine: Engine,
-    client: OdooClient,
-    lines: Sequence[_Line],
-    precision: Precision,
-    result: PushResult,
-    *,
-    dry_run: bool,
+    engine: Engine, odoo: _Odoo, lines: Sequence[_Line], result: PushResult, *, dry_run: bool
 ) -> None:
-    standing = _read_by_key(client, [line["line_key"] for line in lines])
+    standing = _read_by_key(odoo.client, [line["line_key"] for line in lines])
     result.found += len(standing)
     missing = [line for line in lines if line["line_key"] not in standing]
+    problems = odoo.judge.problems(missing)
+    creatable = [line for line in missing if line["line_key"] not in problems]
     if dry_run:
+        result.refused += len(problems)
+        result.reasons |= {key: problem.reason for key, problem in problems.items()}
         return
-    refusals = _refusals(client, missing)
-    creatable = [line for line in missing if line["line_key"] not in refusals]
     for batch in _batches(creatable, LINES_PER_CREATE):
-        refusals |= _create(client, batch, precision)
+        push_record.sent(engine, batch)
+        problems |= _create(odoo, batch)
     standing |= _read_by_key(
-        client, [line["line_key"] for line in creatable if line["line_key"] not in refusals]
+        odoo.client, [line["line_key"] for line in creatable if line["line_key"] not in problems]
     )
-    rows = [_outcome(line, standing.get(line["line_key"], []), refusals) for line in lines]
-    _record(engine, rows)
+    rows = [_outcome(odoo, line, standing.get(line["line_key"], []), problems) for line in lines]
+    push_record.record(engine, rows)
     result.created += sum(
-        1 for line in creatable if line["line_key"] in standing and line["line_key"] not in refusals
+        1 for line in creatable if line["line_key"] in standing and line["line_key"] not in problems
     )
     for row in rows:
         match row["state"]:
@@ -170,64 +203,27 @@ def _missing(client: OdooClient, lines: Sequence[_Line]) -> list[_Line]:
     return [line for line in lines if line["line_key"] not in standing]
 
 
-def _refusals(client: OdooClient, lines: Sequence[_Line]) -> dict[str, str]:
-    """Lines that must not be created, with the reason. Odoo itself takes a new line on cancelled
-    orders (odoo.md), so the state is checked here."""
-    order_ids = sorted({line["odoo_order_id"] for line in lines})
-    if not order_ids:
-        return {}
-    orders = {
-        record["id"]: record
-        for record in client.search_read(
-            "sale.order", [("id", "in", order_ids)], ["name", "state", "currency_id"]
-        )
-    }
-    currencies = {
-        record["id"]: record["name"]
-        for record in client.search_read("res.currency", [("active", "=", True)], ["name"])
-    }
-    refusals = {}
-    for line in lines:
-        order = orders.get(line["odoo_order_id"])
-        if order is None:
-            refusals[line["line_key"]] = f"sale.order {line['odoo_order_id']} is gone"
-        elif order["state"] != "sale":
-            refusals[line["line_key"]] = f"order {order['name']} is in state {order['state']}"
-        elif currencies.get(order["currency_id"]) != line["currency"]:
-            refusals[line["line_key"]] = (
-                f"order {order['name']} is in {currencies.get(order['currency_id'])},"
-                f" the line in {line['currency']}"
-            )
-        elif line["odoo_product_id"] is None:
-            refusals[line["line_key"]] = "the charge has no product in the catalogue"
-    return refusals
-
-
-def _create(
-    client: OdooClient, lines: Sequence[_Line], precision: Precision, *, repeat: bool = True
-) -> dict[str, str]:
-    """Creates the lines; returns refusals by key. Whatever goes wrong, what stands in Odoo by now
+def _create(odoo: _Odoo, lines: Sequence[_Line], *, repeat: bool = True) -> dict[str, Problem]:
+    """Creates the lines; returns problems by key. Whatever goes wrong, what stands in Odoo by now
     is left out. A batch that Odoo refuses is halved until the bad line stands alone: creation is
     all-or-nothing, so nothing is created twice. After a lost answer the rest is tried once more."""
     if not lines:
         return {}
     try:
-        client.create("sale.order.line", [_values(line, precision) for line in lines])
+        odoo.client.create("sale.order.line", [_values(line, odoo.precision) for line in lines])
     except OdooTransientError:
         if not repeat:
             raise
-        return _create(client, _missing(client, lines), precision, repeat=False)
+        return _create(odoo, _missing(odoo.client, lines), repeat=False)
     except OdooRefusedError as error:
         # A key may be there already: Odoo goes on with a call whose answer we gave up on.
-        left = _missing(client, lines)
+        left = _missing(odoo.client, lines)
         if len(left) < len(lines):
-            return _create(client, left, precision, repeat=repeat)
+            return _create(odoo, left, repeat=repeat)
         if len(lines) == 1:
-            return {lines[0]["line_key"]: str(error)}
+            return {lines[0]["line_key"]: refusal(error.name, str(error))}
         middle = len(lines) // 2
-        return _create(client, lines[:middle], precision) | _create(
-            client, lines[middle:], precision
-        )
+        return _create(odoo, lines[:middle]) | _create(odoo, lines[middle:])
     return {}
 
 
@@ -246,29 +242,54 @@ def _values(line: _Line, precision: Precision) -> _Line:
     }
 
 
-def _outcome(line: _Line, records: Sequence[Record], refusals: dict[str, str]) -> _Line:
-    row = {"line_key": line["line_key"], "odoo_order_id": line["odoo_order_id"], "reason": None}
+def _outcome(
+    odoo: _Odoo, line: _Line, records: Sequence[Record], problems: dict[str, Problem]
+) -> _Line:
+    row: _Line = dict.fromkeys(("problem", "reason", "odoo_line_id", "subtotal", "tax"))
+    row |= {"line_key": line["line_key"], "odoo_order_id": line["odoo_order_id"]}
     if not records:
-        reason = refusals.get(line["line_key"], "created, but not found when read back")
-        return {**row, "state": "refused", "reason": reason, "odoo_line_id": None, "subtotal": None}
+        missed = Problem("not_found", "created, but not found when read back")
+        return row | {"state": "refused"} | _named(problems.get(line["line_key"], missed))
     record, *others = records
     subtotal = _subtotal(record)
-    row |= {"odoo_line_id": record["id"], "subtotal": subtotal}
+    row |= {
+        "odoo_line_id": record["id"],
+        "subtotal": subtotal,
+        "tax": _tax(subtotal, [odoo.rates.get(tax) for tax in record["tax_ids"]]),
+    }
     if others:
         ids = ", ".join(str(each["id"]) for each in records)
-        reason = (
+        problem = Problem(
+            "duplicate_key",
             f"Odoo has {len(records)} lines with this key ({ids}): run "
-            "`fusion-billing odoo bootstrap` for its unique index, then set one to 0"
+            "`fusion-billing odoo bootstrap` for its unique index, then set one to 0",
         )
-        return {**row, "state": "differs", "reason": reason}
-    if subtotal == line["amount"] and record["order_id"] == line["odoo_order_id"]:
-        return {**row, "state": "verified"}
-    return {
-        **row,
-        "state": "differs",
-        "reason": f"Odoo has {subtotal} on order {record['order_id']}, the ledger {line['amount']} "
-        f"on {line['odoo_order_id']}",
-    }
+    elif record["order_id"] != line["odoo_order_id"]:
+        problem = Problem(
+            "other_order",
+            f"Odoo has it on order {record['order_id']}, the ledger on {line['odoo_order_id']}",
+        )
+    elif subtotal != line["amount"]:
+        problem = Problem(
+            "edited_by_hand",
+            f"Odoo has {subtotal}, the ledger {line['amount']}: set the line back, or adjust the"
+            " ledger by a correction",
+        )
+    else:
+        return row | {"state": "verified"}
+    return row | {"state": "differs"} | _named(problem)
+
+
+def _named(problem: Problem) -> _Line:
+    return {"problem": problem.name, "reason": problem.reason}
+
+
+def _tax(subtotal: Decimal, rates: Sequence[Decimal | None]) -> Decimal | None:
+    """Of a line by itself, in cents; None where a tax is not a share of the subtotal."""
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < len(rates):
+        return None
+    return sum((to_cents(subtotal, rate) for rate in known), Decimal(0))
 
 
 def _subtotal(record: Record) -> Decimal:
@@ -277,19 +298,3 @@ def _subtotal(record: Record) -> Decimal:
         Decimal(str(record[name])) for name in ("qty_delivered", "price_unit", "discount")
     )
     return to_cents(quantity, price, 1 - discount / 100)
-
-
-def _record(engine: Engine, rows: Sequence[_Line]) -> None:
-    statement = insert(odoo_push)
-    with engine.begin() as connection:
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[odoo_push.c.line_key],
-                set_={
-                    name: statement.excluded[name]
-                    for name in ("state", "reason", "odoo_order_id", "odoo_line_id", "subtotal")
-                }
-                | {"pushed_at": sa.func.clock_timestamp()},
-            ),
-            list(rows),
-        )

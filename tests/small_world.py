@@ -30,7 +30,16 @@ def fill(client: OdooRpcClient) -> None:
     def make(model: str, **values: object) -> int:
         return client.create(model, [values])[0]
 
-    partner = make("res.partner", name="Maple Analytics", is_company=True)
+    (ontario,) = client.search_read(
+        "res.country.state", [("code", "=", "ON"), ("country_id.code", "=", "CA")], ["country_id"]
+    )
+    partner = make(
+        "res.partner",
+        name="Maple Analytics",
+        is_company=True,
+        country_id=ontario["country_id"],
+        state_id=ontario["id"],
+    )
     make(
         "x_fc_account_link",
         x_name="nexadesk:maple",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from dagster_project.resources import Odoo, Warehouse
+from exports.push_record import settle_invoiced
 from ingest.odoo_mirror import BILLING, MASTER, Mirrored, mirror
 
 
@@ -28,6 +29,8 @@ def _materialized(
 ) -> Iterator[dg.MaterializeResult[None]]:
     with warehouse.engine() as engine, odoo.client() as client:
         counts = mirror(engine, client, models)
+        if models is BILLING:
+            settle_invoiced(engine)
     for table, count in counts.items():
         yield dg.MaterializeResult(
             asset_key=["raw", f"odoo_{table}"],

@@ -16,6 +16,7 @@ from exports.finance.errors import CloseRefusedError
 from exports.finance.figures import Figures, figures
 from exports.finance.marts import MonthData, next_month, read_month
 from exports.finance.month import write_month
+from exports.push_record import DONE
 from warehouse.locks import BILLING_RUN, advisory_lock
 from warehouse.tables import billed_line, month_close, odoo_push
 
@@ -50,7 +51,7 @@ def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
         connection.execute(
             sa.select(billed_line.c.line_key)
             .outerjoin(odoo_push, odoo_push.c.line_key == billed_line.c.line_key)
-            .where(*in_month, odoo_push.c.state.is_distinct_from("verified"))
+            .where(*in_month, sa.func.coalesce(odoo_push.c.state, "").not_in(DONE))
             .order_by(billed_line.c.line_key)
         )
         .scalars()

@@ -118,19 +118,26 @@ class OdooWorld:
     """Customers and confirmed orders in the double; one product for usage."""
 
     client: OdooClient
+    country: int
     partner: int
     product: int
 
     @classmethod
     def make(cls, client: OdooClient) -> OdooWorld:
-        (partner,) = client.create("res.partner", [{"name": "Client"}])
+        (province,) = client.search_read(
+            "res.country.state",
+            [("code", "=", "ON"), ("country_id.code", "=", "CA")],
+            ["country_id"],
+        )
+        place = {"country_id": province["country_id"], "state_id": province["id"]}
+        (partner,) = client.create("res.partner", [{"name": "Client", **place}])
         usage = {"name": "Usage", "type": "service", "invoice_policy": "delivery"}
         (product,) = client.create("product.product", [usage])
-        return cls(client, partner, product)
+        return cls(client, province["country_id"], partner, product)
 
-    def orders(self, number: int) -> list[int]:
+    def orders(self, number: int, partner: int | None = None) -> list[int]:
         values = [
-            {"partner_id": self.partner, "x_fc_external_id": uuid.uuid4().hex}
+            {"partner_id": partner or self.partner, "x_fc_external_id": uuid.uuid4().hex}
             for _ in range(number)
         ]
         ids = self.client.create("sale.order", values)

@@ -10,6 +10,7 @@ from pushing import Call, OdooWorld, WatchedClient, bill_lines, due, pushed
 from sqlalchemy.engine import Engine
 
 from exports import usage_lines
+from exports.push_problems import PROBLEMS, refusal
 from exports.usage_lines import PushBusyError, push
 from warehouse.locks import session_lock
 
@@ -284,23 +285,35 @@ def test_a_key_that_stands_twice_is_not_verified(
 def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
     fresh: Engine, world: OdooWorld, client: WatchedClient
 ) -> None:
-    """A cancelled order, an order that is gone, a product that is gone, a charge that is gone;
-    40 good lines stand around them, 5 of them on a locked order."""
-    good, locked, cancelled, draft = world.orders(4)
+    """Each ends in a state with a name; 35 good lines stand around them."""
+    good, locked, cancelled, draft, paused, closed = world.orders(6)
+    abroad, nowhere = (
+        world.orders(1, partner)[0]
+        for partner in world.client.create(
+            "res.partner", [{"name": "Lost", "country_id": world.country}, {"name": "Lost"}]
+        )
+    )
     world.client.call("sale.order", "action_lock", [locked])
     world.client.call("sale.order", "action_cancel", [cancelled])
     world.client.call("sale.order", "action_cancel", [draft])
     world.client.call("sale.order", "action_draft", [draft])
+    for order, state in ((paused, "4_paused"), (closed, "6_churn")):
+        world.client.write("sale.order", [order], {"subscription_state": state})
     gone_product = due(good, charge="cloud_x/product_gone", key="product_gone")
     gone_charge = due(good, charge="cloud_x/charge_gone", key="charge_gone")
     bad = {
+        "locked": due(locked, key="locked"),
+        "paused": due(paused, key="paused"),
+        "closed": due(closed, key="closed"),
+        "province": due(abroad, key="province"),
+        "country": due(nowhere, key="country"),
         "cancelled": due(cancelled, key="cancelled"),
         "draft": due(draft, key="draft"),
         "gone": due(999_999, key="gone"),
         "product": gone_product,
         "charge": gone_charge,
     }
-    lines = [due(good) for _ in range(35)] + [due(locked) for _ in range(5)]
+    lines = [due(good) for _ in range(35)]
     bill_lines(fresh, world, *lines, *bad.values())
     with fresh.begin() as connection:
         connection.execute(
@@ -311,17 +324,27 @@ def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
             )
         )
     result = push(fresh, client, database="here")
-    assert counts(result) == (45, 0, 40, 40, 0, 5)
-    reasons = {name: result.reasons[line["line_key"]] for name, line in bad.items()}
-    assert reasons["cancelled"].endswith("is in state cancel")
-    assert reasons["draft"].endswith("is in state draft")
-    assert reasons["gone"] == "sale.order 999999 is gone"
-    assert "999999" in reasons["product"] or "product" in reasons["product"]
-    assert "catalogue" in reasons["charge"]
+    assert counts(result) == (45, 0, 35, 35, 0, 10)
     recorded = pushed(fresh)
     assert {recorded[line["line_key"]]["state"] for line in bad.values()} == {"refused"}
-    assert len(world.lines(good, locked)) == 40
-    assert world.lines(cancelled, draft) == []
+    assert {name: recorded[line["line_key"]]["problem"] for name, line in bad.items()} == {
+        "locked": "order_locked",
+        "paused": "subscription_paused",
+        "closed": "subscription_closed",
+        "province": "no_tax_position",
+        "country": "no_tax_position",
+        "cancelled": "order_cancelled",
+        "draft": "order_not_confirmed",
+        "gone": "order_missing",
+        "product": "product_missing",
+        "charge": "product_missing",
+    }
+    assert {recorded[line["line_key"]]["problem"] for line in bad.values()} <= PROBLEMS.keys()
+    reasons = {name: result.reasons[line["line_key"]] for name, line in bad.items()}
+    assert reasons["gone"] == "sale.order 999999 is gone"
+    assert "Lost has no province: complete the address" in reasons["province"]
+    assert len(world.lines(good)) == 35
+    assert world.lines(locked, cancelled, draft, paused, closed, abroad, nowhere) == []
 
     # Mended, the next push takes them, and touches no other.
     world.client.call("sale.order", "action_confirm", [draft])
@@ -330,9 +353,70 @@ def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
             sa.text("update marts.dim_charge set odoo_product_id = :id"), {"id": world.product}
         )
     client.calls.clear()
-    assert counts(push(fresh, client, database="here")) == (5, 0, 2, 2, 0, 3)
+    assert counts(push(fresh, client, database="here")) == (10, 0, 2, 2, 0, 8)
     assert sum(call.rows for call in client.changes()) == 2
-    assert pushed(fresh)[bad["product"]["line_key"]]["state"] == "verified"
+    mended = pushed(fresh)[bad["product"]["line_key"]]
+    assert (mended["state"], mended["problem"], mended["reason"]) == ("verified", None, None)
+
+
+def test_a_product_that_bills_otherwise_is_not_used(fresh: Engine, world: OdooWorld) -> None:
+    """Archived, or invoiced by ordered quantities: of those a usage line has none."""
+    order = world.order()
+    service = {"name": "Usage", "type": "service"}
+    archived, ordered = world.client.create(
+        "product.product",
+        [
+            {**service, "invoice_policy": "delivery"},
+            {**service, "invoice_policy": "order"},
+        ],
+    )
+    world.client.write("product.product", [archived], {"active": False})
+    named = {"charge_name": "Usage", "unit": "h"}
+    lines = bill_lines(
+        fresh,
+        world,
+        due(order, charge="cloud_x/archived") | named | {"odoo_product_id": archived},
+        due(order, charge="cloud_x/ordered") | named | {"odoo_product_id": ordered},
+    )
+    with fresh.begin() as connection:
+        connection.execute(sa.text("delete from marts.dim_charge"))
+    assert push(fresh, world.client, database="here").refused == 2
+    found = pushed(fresh)
+    assert [found[line["line_key"]]["problem"] for line in lines] == [
+        "product_archived",
+        "product_not_delivered",
+    ]
+
+
+def test_a_dry_run_tells_what_would_be_refused(fresh: Engine, world: OdooWorld) -> None:
+    good, locked = world.orders(2)
+    world.client.call("sale.order", "action_lock", [locked])
+    (_, bad) = bill_lines(fresh, world, due(good), due(locked))
+    result = push(fresh, world.client, database="here", dry_run=True)
+    assert counts(result) == (2, 0, 0, 0, 0, 1)
+    assert list(result.reasons) == [bad["line_key"]]
+    assert pushed(fresh) == {}
+    assert world.lines(good, locked) == []
+
+
+def test_a_line_edited_by_hand_is_told_and_left_alone(fresh: Engine, world: OdooWorld) -> None:
+    """Somebody lowers it before the push has read it back: its state was still `sent`."""
+    order = world.order()
+    (line,) = bill_lines(fresh, world, due(order, "30", "0.12"))
+    push(fresh, world.client, database="here")
+    (standing,) = world.lines(order)
+    world.client.write("sale.order.line", [standing["id"]], {"qty_delivered": 20})
+    with fresh.begin() as connection:
+        connection.execute(sa.text("update ops.odoo_push set state = 'sent'"))
+    assert push(fresh, world.client, database="here").differs == 1
+    found = pushed(fresh)[line["line_key"]]
+    assert (found["problem"], found["subtotal"]) == ("edited_by_hand", D("2.40"))
+    assert world.lines(order)[0]["qty_delivered"] == 20
+
+
+def test_a_user_without_rights_is_named() -> None:
+    assert refusal("odoo.exceptions.AccessError", "You are not allowed").name == "no_access"
+    assert refusal("odoo.exceptions.UserError", "No").name == "refused_by_odoo"
 
 
 def test_a_monstrous_amount_stops_no_other(fresh: Engine, world: OdooWorld) -> None:

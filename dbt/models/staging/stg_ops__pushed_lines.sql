@@ -8,6 +8,7 @@ final as (
     select
         line_key,
         state as push_state,
+        problem as push_problem,
         reason as push_reason,
         odoo_order_id,
         odoo_line_id,

@@ -41,6 +41,7 @@ final as (
         billed.currency,
         billed.billed_at,
         coalesce(pushed.push_state, 'planned') as push_state,
+        pushed.push_problem,
         pushed.push_reason,
         billed.odoo_order_id,
         order_lines.odoo_line_id,

@@ -1,0 +1,184 @@
+"""Why a ledger line must not go onto its order: named, with what to do about it.
+
+Odoo itself takes a new line on locked, cancelled and closed orders (odoo.md), where nobody would
+invoice it; so each order is judged before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from odoo_gateway.client import OdooClient, Record
+
+_Line = Mapping[str, Any]
+
+
+class Problem(NamedTuple):
+    """`name` is one of PROBLEMS; `reason` says which record it is about and the next step."""
+
+    name: str
+    reason: str
+
+
+PROBLEMS = {
+    "order_missing": "the sales order is gone",
+    "order_not_confirmed": "the sales order is a quotation",
+    "order_cancelled": "the sales order is cancelled",
+    "order_locked": "the sales order is locked",
+    "subscription_paused": "the subscription is paused",
+    "subscription_closed": "the subscription is closed: nobody invoices its order any more",
+    "currency_differs": "order and line are in different currencies",
+    "no_tax_position": "the customer's address gives Odoo no tax position, or the one for abroad",
+    "product_missing": "the charge has no product in the catalogue, or it was deleted",
+    "product_archived": "the charge's product is archived",
+    "product_not_delivered": "the product is not invoiced by delivered quantities",
+    "no_access": "the platform's user may not write order lines",
+    "refused_by_odoo": "Odoo refused the line in its own words",
+    "not_found": "created, but not found when read back",
+    "edited_by_hand": "the line stands in Odoo with another quantity, price or discount",
+    "other_order": "the line stands on another order",
+    "duplicate_key": "several lines in Odoo have this key",
+    "invoiced_differently": "Odoo invoiced another amount",
+    "tax_differs": "Odoo invoiced another tax than the line's taxes make",
+}
+
+_CLOSED = {"5_renewed": "renewed by another order", "6_churn": "closed", "7_upsell": "an upsell"}
+_PAUSED = "4_paused"
+
+
+def refusal(name: str, message: str) -> Problem:
+    """What Odoo's exception class `name` and its words stand for."""
+    if name == "odoo.exceptions.AccessError":
+        return Problem("no_access", message)
+    return Problem("refused_by_odoo", message)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What is the same for all lines of a push, read once from Odoo."""
+
+    client: OdooClient
+    order_fields: tuple[str, ...]
+    currencies: Mapping[int, str]
+    # account.fiscal.position → its country, False for the one of abroad.
+    positions: Mapping[int, Any]
+    home: Any  # the company's country
+
+    @classmethod
+    def of(cls, client: OdooClient) -> Judge:
+        wanted = ("name", "state", "locked", "currency_id", "partner_id", "fiscal_position_id")
+        known = client.fields_get("sale.order")
+        optional = ("subscription_state",) if "subscription_state" in known else ()
+        positions = client.search_read(
+            "account.fiscal.position", [("active", "=", True)], ["country_id", "auto_apply"]
+        )
+        company = client.search_read("res.company", [], ["country_id"], limit=1)
+        return cls(
+            client,
+            wanted + optional,
+            {
+                record["id"]: record["name"]
+                for record in client.search_read("res.currency", [], ["name"])
+            },
+            {record["id"]: record["country_id"] for record in positions if record["auto_apply"]},
+            company[0]["country_id"] if company else False,
+        )
+
+    def problems(self, lines: Sequence[_Line]) -> dict[str, Problem]:
+        """By line_key, those that must not be created."""
+        if not lines:
+            return {}
+        orders = self._read("sale.order", "odoo_order_id", lines, self.order_fields)
+        products = self._read(
+            "product.product", "odoo_product_id", lines, ("name", "active", "invoice_policy")
+        )
+        partners = {
+            record["id"]: record
+            for record in self.client.search_read(
+                "res.partner",
+                [("id", "in", sorted({order["partner_id"] for order in orders.values()}))],
+                ["name", "country_id"],
+            )
+        }
+        of_orders = {
+            number: self._of_order(order, partners[order["partner_id"]])
+            for number, order in orders.items()
+        }
+        found = {}
+        for line in lines:
+            number = line["odoo_order_id"]
+            problem = (
+                of_orders[number]
+                if number in orders
+                else Problem("order_missing", f"sale.order {number} is gone")
+            )
+            problem = problem or self._of_line(line, orders[number], products)
+            if problem:
+                found[line["line_key"]] = problem
+        return found
+
+    def _read(
+        self, model: str, column: str, lines: Sequence[_Line], fields: Sequence[str]
+    ) -> dict[int, Record]:
+        ids = sorted({line[column] for line in lines if line[column] is not None})
+        if not ids:
+            return {}
+        found = self.client.search_read(model, [("id", "in", ids)], fields)
+        return {record["id"]: record for record in found}
+
+    def _of_order(self, order: Record, partner: Record) -> Problem | None:
+        name, state = order["name"], order["state"]
+        subscription = order.get("subscription_state")
+        if state == "cancel":
+            return Problem("order_cancelled", f"order {name} is cancelled")
+        if state != "sale":
+            return Problem("order_not_confirmed", f"order {name} is in state {state}: confirm it")
+        if subscription in _CLOSED:
+            return Problem(
+                "subscription_closed",
+                f"subscription {name} is {_CLOSED[subscription]}: reopen it, or invoice by hand",
+            )
+        if subscription == _PAUSED:
+            return Problem("subscription_paused", f"subscription {name} is paused: resume it")
+        if order["locked"]:
+            return Problem("order_locked", f"order {name} is locked: unlock it, then push again")
+        return self._of_taxes(order, partner)
+
+    def _of_taxes(self, order: Record, partner: Record) -> Problem | None:
+        """A Canadian without a province gets the position for abroad, 0 %; a customer without a
+        country none, and the company's own tax (seen on Odoo 19)."""
+        if not self.positions:
+            return None
+        position, country = order["fiscal_position_id"], partner["country_id"]
+        next_step = f"complete the address, then update the taxes of order {order['name']}"
+        if not position:
+            if country:
+                return None  # a country the chart has no position for
+            return Problem("no_tax_position", f"{partner['name']} has no country: {next_step}")
+        if country == self.home and self.positions.get(position, country) != country:
+            return Problem("no_tax_position", f"{partner['name']} has no province: {next_step}")
+        return None
+
+    def _of_line(
+        self, line: _Line, order: Record, products: Mapping[int, Record]
+    ) -> Problem | None:
+        currency = self.currencies.get(order["currency_id"])
+        if currency != line["currency"]:
+            return Problem(
+                "currency_differs",
+                f"order {order['name']} is in {currency}, the line in {line['currency']}",
+            )
+        product = products.get(line["odoo_product_id"])
+        if product is None:
+            return Problem("product_missing", "the charge has no product in the catalogue")
+        if not product["active"]:
+            return Problem("product_archived", f"product {product['name']} is archived")
+        if product["invoice_policy"] != "delivery":
+            return Problem(
+                "product_not_delivered",
+                f"product {product['name']} is invoiced by ordered quantities: set its invoicing"
+                " policy to delivered quantities",
+            )
+        return None
