@@ -18,6 +18,11 @@ QUIET = {
 }
 
 
+# Archived records are records.
+EVERYTHING = {"active_test": False}
+DESCRIBED = ("type", "string", "relation", "store")
+
+
 @dataclass(frozen=True)
 class OdooVersion:
     """`series` is e.g. "19.0"; `enterprise` as `server_version_info` tells."""
@@ -27,7 +32,19 @@ class OdooVersion:
 
 
 class OdooClient(Protocol):
-    """Every method raises OdooTransientError or OdooRefusedError; nothing else escapes."""
+    """Every method raises OdooTransientError or OdooRefusedError; nothing else escapes.
+
+    Reads (version, search_read, search_count, fields_get) are repeated a few times while Odoo is
+    away in passing; create, write and call are sent once.
+    """
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may keep silent; may be set between calls."""
+        ...
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None: ...
 
     def version(self) -> OdooVersion: ...
 
@@ -44,14 +61,28 @@ class OdooClient(Protocol):
         Archived records are included (`active_test=False`)."""
         ...
 
-    def create(self, model: str, values: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Creates all or none, quietly; ids in the order of `values`."""
+    def search_count(self, model: str, domain: Domain) -> int:
+        """How many records, archived ones included."""
         ...
 
-    def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None: ...
+    def create(
+        self,
+        model: str,
+        values: Sequence[Mapping[str, Any]],
+        *,
+        context: Mapping[str, Any] | None = None,
+    ) -> list[int]:
+        """Creates all or none, quietly; ids in the order of `values`. `context` goes over QUIET."""
+        ...
+
+    def write(self, model: str, ids: Sequence[int], values: Mapping[str, Any]) -> None:
+        """Writes quietly the same values to all of `ids`."""
+        ...
 
     def call(self, model: str, method: str, ids: Sequence[int], **kwargs: Any) -> Any:
-        """Any public method on the records `ids`."""
+        """Any public method on the records `ids`, its arguments by their names in Odoo; `context`
+        is one of them, and QUIET only if it says so. Not for a model's own methods, such as
+        `load`: the transports disagree on them."""
         ...
 
     def fields_get(self, model: str) -> dict[str, Record]:

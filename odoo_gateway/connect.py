@@ -3,68 +3,74 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from urllib.parse import urlsplit
 
+import httpx
 import odoorpc
 import odoorpc.error
+from pydantic import SecretStr
 
+from odoo_gateway.client import OdooClient
 from odoo_gateway.environment import require_fitting
-from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from odoo_gateway.errors import OdooError, OdooRefusedError, OdooTransientError
+from odoo_gateway.json2_client import NEW_KEY, Json2Client, NoDatabaseError
 from odoo_gateway.odoorpc_client import OdooRpcClient, translated
-from warehouse.settings import Settings
+from odoo_gateway.retries import PAUSES
+from warehouse.settings import OdooTransport, Settings
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+ACCESS_DENIED = "odoo.exceptions.AccessDenied"
+DATABASE_NAMES = "the name stands in Odoo's database manager, mend it in .env"
 
 
-def connect_from(settings: Settings, *, timeout: float = 60) -> OdooRpcClient:
-    """A session with the Odoo that ODOO_URL, ODOO_DB, ODOO_USER and ODOO_API_KEY name."""
+def connect_from(settings: Settings, *, timeout: float = 60) -> OdooClient:
+    """A session with the Odoo that ODOO_URL, ODOO_DB, ODOO_USER and ODOO_API_KEY name, over
+    ODOO_TRANSPORT."""
     if not settings.odoo_url:
         raise OdooRefusedError(
             "ODOO_URL is not set: put your Odoo's address into .env, or run `fusion-billing up`"
             " for a local stand-in"
         )
     if not settings.odoo_api_key:
-        raise OdooRefusedError(
-            "ODOO_API_KEY is not set: make a key in Odoo (Preferences, Account security,"
-            " New API key) and put it into .env"
-        )
+        raise OdooRefusedError(f"ODOO_API_KEY is not set: {NEW_KEY}")
     client = connect(
         settings.odoo_url,
         settings.odoo_db,
         settings.odoo_user,
         settings.odoo_api_key,
         timeout=timeout,
+        transport=settings.odoo_transport,
     )
     require_fitting(settings, client)
     return client
 
 
-def connect(url: str, db: str, user: str, api_key: str, *, timeout: float = 60) -> OdooRpcClient:
-    """A session with the Odoo at `url`; `api_key` may be a password, `timeout` is seconds per call.
+def connect(
+    url: str,
+    db: str,
+    user: str,
+    api_key: str,
+    *,
+    timeout: float = 60,
+    transport: OdooTransport = OdooTransport.JSONRPC,
+) -> OdooClient:
+    """A session with the Odoo at `url`; `timeout` is seconds per call. Over JSON-RPC `api_key` may
+    be a password, over JSON-2 not.
 
     OdooTransientError when nobody answers, OdooRefusedError when address, database, user or key
     are wrong: one line each, that names the variable and the next step.
     """
-    # odoorpc's DEBUG log holds every request, password included.
-    logging.getLogger("odoorpc").setLevel(logging.INFO)
-    host, port, protocol = _address(url)
-    try:
-        with translated():
-            odoo = odoorpc.ODOO(host, protocol=protocol, port=port, timeout=timeout)
-    except OdooTransientError as error:
-        raise OdooTransientError(
-            f"ODOO_URL {url}: {error}. Check that Odoo runs there and the address is right."
-        ) from None
-    except (OdooRefusedError, TypeError, KeyError) as error:
-        raise OdooRefusedError(
-            f"ODOO_URL {url}: this is not an Odoo server ({error}). Give the address you open in"
-            " the browser, without a path."
-        ) from None
-    _log_in(odoo, db, user, api_key)
-    return OdooRpcClient(odoo)
+    key = SecretStr(api_key)
+    del api_key  # a traceback that shows variables must not show it
+    address = _address(url)
+    if transport is OdooTransport.JSON2:
+        return _over_json2(address, db, user, key, timeout)
+    return _over_jsonrpc(address, db, user, key, timeout)
 
 
-def _address(url: str) -> tuple[str, int, str]:
+def _address(url: str) -> httpx.URL:
+    """The address without a path, which may be a page of Odoo's that somebody copied."""
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -78,25 +84,87 @@ def _address(url: str) -> tuple[str, int, str]:
         raise OdooRefusedError(
             f"ODOO_URL {url}: is not an address such as https://odoo.example.com; mend it in .env"
         )
-    protocol = "jsonrpc+ssl" if parts.scheme == "https" else "jsonrpc"
-    return parts.hostname, port or DEFAULT_PORTS[parts.scheme], protocol
+    return httpx.URL(scheme=parts.scheme, host=parts.hostname, port=port)
 
 
-def _log_in(odoo: odoorpc.ODOO, db: str, user: str, api_key: str) -> None:
+def _over_jsonrpc(
+    address: httpx.URL, db: str, user: str, key: SecretStr, timeout: float
+) -> OdooRpcClient:
+    # odoorpc's DEBUG log holds every request, password included.
+    logging.getLogger("odoorpc").setLevel(logging.INFO)
+    protocol = "jsonrpc+ssl" if address.scheme == "https" else "jsonrpc"
+    port = address.port or DEFAULT_PORTS[address.scheme]
     try:
-        with translated():
-            odoo.login(db, user, api_key)
+        odoo = translated(
+            lambda: odoorpc.ODOO(address.host, protocol=protocol, port=port, timeout=timeout)
+        )
+    except OdooTransientError as error:
+        raise _away(address, error) from None
+    except (OdooRefusedError, TypeError, KeyError) as error:
+        raise _no_odoo(address, error) from None
+    try:
+        translated(lambda: odoo.login(db, user, key.get_secret_value()))
     except OdooRefusedError as error:
         if "does not exist" in str(error):
             raise OdooRefusedError(
-                f"ODOO_DB {db!r}: Odoo has no such database; the name stands in Odoo's database"
-                " manager, mend it in .env",
-                name=error.name,
+                f"ODOO_DB {db!r}: Odoo has no such database; {DATABASE_NAMES}", name=error.name
             ) from None
-        if not error.name or error.name == "odoo.exceptions.AccessDenied":
+        if not error.name or error.name == ACCESS_DENIED:
             raise OdooRefusedError(
-                f"ODOO_USER {user!r} or ODOO_API_KEY: Odoo refused them; make a new key in Odoo"
-                " (Preferences, Account security, New API key) and put it into .env",
-                name="odoo.exceptions.AccessDenied",
+                f"ODOO_USER {user!r} or ODOO_API_KEY: Odoo refused them; {NEW_KEY}",
+                name=ACCESS_DENIED,
             ) from None
         raise
+    return OdooRpcClient(odoo)
+
+
+def _over_json2(
+    address: httpx.URL, db: str, user: str, key: SecretStr, timeout: float
+) -> Json2Client:
+    if not all("!" <= character <= "~" for character in key.get_secret_value()):
+        raise OdooRefusedError(f"ODOO_API_KEY has characters that no key has: {NEW_KEY}")
+    http = httpx.Client(
+        base_url=address,
+        headers={"Authorization": f"Bearer {key.get_secret_value()}", "X-Odoo-Database": db},
+        timeout=timeout,
+    )
+    client = Json2Client(http)
+    weakref.finalize(client, http.close)
+    client.pauses = ()  # a wrong setting is told at once
+    try:
+        client.version()
+        owner = client.whoami()
+    except NoDatabaseError:
+        raise OdooRefusedError(
+            f"ODOO_DB {db!r}: Odoo has no such database, or its PostgreSQL is away;"
+            f" {DATABASE_NAMES}"
+        ) from None
+    except OdooTransientError as error:
+        raise _away(address, error) from None
+    except OdooRefusedError as error:
+        if error.name:
+            raise
+        raise _no_odoo(address, error, " 19 or newer") from None
+    except (TypeError, KeyError, ValueError) as error:
+        raise _no_odoo(address, error, " 19 or newer") from None
+    if owner != user:
+        raise OdooRefusedError(
+            f"ODOO_USER {user!r}: the key in ODOO_API_KEY belongs to {owner!r}; name that user, or"
+            " put a key of this one's into .env",
+            name=ACCESS_DENIED,
+        )
+    client.pauses = PAUSES
+    return client
+
+
+def _away(address: httpx.URL, error: OdooError) -> OdooError:
+    return OdooTransientError(
+        f"ODOO_URL {address}: {error}. Check that Odoo runs there and the address is right."
+    )
+
+
+def _no_odoo(address: httpx.URL, error: Exception, which: str = "") -> OdooError:
+    return OdooRefusedError(
+        f"ODOO_URL {address}: this is not an Odoo server{which} ({error}). Give the address you"
+        " open in the browser, without a path."
+    )

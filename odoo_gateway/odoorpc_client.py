@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 
 import odoorpc
 import odoorpc.error
 
-from odoo_gateway.client import QUIET, Domain, OdooVersion, Record
-from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from odoo_gateway import faults
+from odoo_gateway.client import DESCRIBED, EVERYTHING, QUIET, Domain, OdooVersion, Record
+from odoo_gateway.errors import OdooError
+from odoo_gateway.retries import PAUSES, repeated
 
-TRANSIENT_HTTP = frozenset({408, 429, 500, 502, 503, 504})
-# Odoo repeats these itself five times; when they reach us the transaction was rolled back.
-TRANSIENT_NAMES = (
-    "psycopg2.errors.SerializationFailure",
-    "psycopg2.errors.LockNotAvailable",
-    "psycopg2.errors.DeadlockDetected",
-    "psycopg2.errors.QueryCanceled",
-    "psycopg2.errors.AdminShutdown",
-    "psycopg2.errors.IdleInTransactionSessionTimeout",
-    "psycopg2.InterfaceError",
-    "psycopg2.pool.PoolError",
-    "odoo.sql_db.PoolError",
-    "odoo.exceptions.ConcurrencyError",
-)
-# psycopg2's class for both "the database restarts" and "there is no such database".
-OPERATIONAL = "psycopg2.OperationalError"
-TRANSIENT_WORDS = (
-    "could not serialize access",
-    "deadlock detected",
-    "starting up",
-    "shutting down",
-)
+T = TypeVar("T")
 
 
 class OdooRpcClient:
@@ -45,6 +24,7 @@ class OdooRpcClient:
 
     def __init__(self, odoo: odoorpc.ODOO) -> None:
         self._odoo = odoo
+        self.pauses: Sequence[float] = PAUSES
 
     @property
     def timeout(self) -> float:
@@ -56,8 +36,7 @@ class OdooRpcClient:
         self._odoo.config["timeout"] = seconds
 
     def version(self) -> OdooVersion:
-        with translated():
-            result = self._odoo.json("/web/webclient/version_info", {})["result"]
+        result = self._read(lambda: self._odoo.json("/web/webclient/version_info", {})["result"])
         return OdooVersion(
             series=str(result["server_serie"]), enterprise="e" in result["server_version_info"]
         )
@@ -75,12 +54,20 @@ class OdooRpcClient:
             "fields": list(fields),
             "order": order,
             "load": False,
-            "context": {"active_test": False},
+            "context": EVERYTHING,
         }
         if limit is not None:
             kwargs["limit"] = limit
-        records: list[Record] = self._execute(model, "search_read", [list(domain)], kwargs)
+        records: list[Record] = self._read(
+            lambda: self._odoo.execute_kw(model, "search_read", [list(domain)], kwargs)
+        )
         return records
+
+    def search_count(self, model: str, domain: Domain) -> int:
+        kwargs = {"context": EVERYTHING}
+        return int(
+            self._read(lambda: self._odoo.execute_kw(model, "search_count", [list(domain)], kwargs))
+        )
 
     def create(
         self,
@@ -107,50 +94,38 @@ class OdooRpcClient:
         return self._execute(model, method, [list(ids)], kwargs)
 
     def fields_get(self, model: str) -> dict[str, Record]:
-        fields: dict[str, Record] = self._execute(
-            model, "fields_get", [], {"attributes": ["type", "string", "relation", "store"]}
+        fields: dict[str, Record] = self._read(
+            lambda: self._odoo.execute_kw(model, "fields_get", [], {"attributes": DESCRIBED})
         )
         return fields
 
+    def _read(self, read: Callable[[], Any]) -> Any:
+        return repeated(lambda: translated(read), within=self.timeout, pauses=self.pauses)
+
     def _execute(self, model: str, method: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        with translated():
-            return self._odoo.execute_kw(model, method, args, kwargs)
+        return translated(lambda: self._odoo.execute_kw(model, method, args, kwargs))
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """odoorpc's and the transport's exceptions as the gateway's two; causes are dropped because
-    a chained urllib request would carry the key into a traceback."""
+def translated(work: Callable[[], T]) -> T:
+    """What `work` returns; odoorpc's and urllib's exceptions as the gateway's two. These are
+    raised after the others are forgotten: the frames of a chained one hold the key."""
     try:
-        yield
+        return work()
     except odoorpc.error.RPCError as error:
-        raise _from_rpc(error) from None
+        fault = _from_rpc(error)
     except HTTPError as error:
-        kind = OdooTransientError if error.code in TRANSIENT_HTTP else OdooRefusedError
-        raise kind(f"Odoo answered HTTP {error.code} {error.reason}") from None
+        fault = faults.from_http(error.code, error.reason)
     except URLError as error:
-        if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise OdooRefusedError(f"Odoo's certificate is not valid: {error.reason}") from None
-        raise OdooTransientError(f"Odoo cannot be reached: {error.reason}") from None
+        fault = faults.unreachable(error.reason)
     except TimeoutError:
-        raise OdooTransientError(
-            "Odoo did not answer in time; the work may have been done"
-        ) from None
+        fault = faults.timed_out()
     except (http.client.HTTPException, ConnectionError) as error:
-        raise OdooTransientError(
-            f"the connection to Odoo was lost ({type(error).__name__})"
-        ) from None
+        fault = faults.lost(error)
     except json.JSONDecodeError:
-        raise OdooTransientError("Odoo answered with something that is not JSON") from None
+        fault = faults.not_json()
+    raise fault
 
 
-def _from_rpc(error: odoorpc.error.RPCError) -> OdooRefusedError | OdooTransientError:
-    info = error.info if isinstance(error.info, dict) else {}
-    data = info.get("data") or {}
-    name = str(data.get("name", ""))
-    message = " ".join(str(error).split()) or name or "Odoo refused without a word"
-    if name in TRANSIENT_NAMES or any(words in message for words in TRANSIENT_WORDS):
-        return OdooTransientError(f"{message} ({name})")
-    if name == OPERATIONAL and "does not exist" not in message:
-        return OdooTransientError(f"{message} ({name})")
-    return OdooRefusedError(message, name=name)
+def _from_rpc(error: odoorpc.error.RPCError) -> OdooError:
+    data = (error.info if isinstance(error.info, dict) else {}).get("data") or {}
+    return faults.from_odoo(str(data.get("name", "")), str(error))

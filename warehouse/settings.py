@@ -29,6 +29,7 @@ class FusionEnv(StrEnum):
 
 class OdooTransport(StrEnum):
     JSONRPC = "jsonrpc"
+    JSON2 = "json2"
 
 
 class SettingsError(Exception):

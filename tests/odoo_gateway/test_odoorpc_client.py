@@ -77,7 +77,10 @@ def _failing() -> Iterator[tuple[Failing, OdooRpcClient]]:
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        yield server, connect(url, "odoo", "admin", "key-123", timeout=5)
+        client = connect(url, "odoo", "admin", "key-123", timeout=5)
+        assert isinstance(client, OdooRpcClient)
+        client.pauses = (0.001, 0.001)
+        yield server, client
     finally:
         server.released.set()
         server.shutdown()

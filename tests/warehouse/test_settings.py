@@ -52,7 +52,7 @@ def test_all_defaults_stand_in_the_example() -> None:
         ("USAGE_GRACE_HOURS", "a day", "valid integer"),
         ("USAGE_GRACE_HOURS", "1.5", "valid integer"),
         ("DATABASE_URL", "mysql://root@localhost/x", "must start with postgresql://"),
-        ("ODOO_TRANSPORT", "xmlrpc", "jsonrpc"),
+        ("ODOO_TRANSPORT", "xmlrpc", "'jsonrpc' or 'json2'"),
         ("SERVE_PORT", "0", "greater than or equal to 1"),
         ("SERVE_PORT", "70000", "less than or equal to 65535"),
         ("MAX_BODY_MB", "0", "greater than or equal to 1"),
