@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sandbox.odoo import threads
 from sandbox.odoo.errors import ValidationError, WrongValue
 from sandbox.odoo.fields import X2MANY, Field, Row, coerced
 from sandbox.odoo.records import LOG_FIELDS, USER, Behaviour, Records
@@ -33,6 +34,7 @@ class Environment(Records):
             row |= {"id": number, "create_uid": USER, "create_date": self.now}
             self._check(model, row)
             self.store.put(model, number, {**row, "write_uid": USER, "write_date": self.now})
+            threads.created(self, model, number)
             self._written_through(model, number, row)
             for name, each in commands:
                 self._command(model, number, name, each)
@@ -48,7 +50,9 @@ class Environment(Records):
         if behaviour.writing:
             behaviour.writing(self, ids, row, set(values))
         for number in ids:
+            old = self.row(model, number)
             self.update(model, number, row)
+            threads.changed(self, model, old, row)
             self._written_through(model, number, row)
             for name, each in commands:
                 self._command(model, number, name, each)

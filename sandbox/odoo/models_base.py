@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.odoo.environment import Behaviour
 from sandbox.odoo.errors import ValidationError
 from sandbox.odoo.fields import Field, Row, exact
+from sandbox.odoo.threads import THREAD
 
 if TYPE_CHECKING:
     from sandbox.odoo.environment import Environment
@@ -126,6 +127,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "state_id": many2one("res.country.state", "State"),
         "parent_id": many2one("res.partner", "Related Company"),
         "company_id": many2one("res.company", "Company"),
+        "message_ids": THREAD,
         "child_ids": Field("one2many", "Contact", relation="res.partner", inverse="parent_id"),
         "commercial_partner_id": many2one("res.partner", "Commercial Entity", compute=_commercial),
         "currency_id": many2one(

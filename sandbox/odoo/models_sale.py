@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.odoo.fields import Field
 from sandbox.odoo.models_base import ACTIVE, behind, many2many, many2one, selection
+from sandbox.odoo.threads import THREAD
 
 if TYPE_CHECKING:
     from sandbox.odoo.environment import Environment
@@ -73,6 +74,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "amount_total": Field("monetary", "Total"),
         "invoice_status": selection("Invoice Status", *INVOICE_STATES, default="no"),
         "invoice_ids": many2many("account.move", "Invoices", compute=invoices),
+        "message_ids": THREAD,
         "invoice_count": Field("integer", "Invoice Count", compute=_invoice_count),
         # Enterprise's subscription fields, as documented.
         "is_subscription": Field("boolean", "Recurring"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from sandbox.odoo import threads
 from sandbox.odoo.environment import Behaviour, Environment
 from sandbox.odoo.errors import UserError, WrongValue
 from sandbox.odoo.fields import Row, exact, half_up
@@ -63,6 +64,7 @@ def _taxes(env: Environment, row: Row) -> list[int]:
 
 def _lines_created(env: Environment, ids: list[int]) -> None:
     recompute_lines(env, ids)
+    threads.lines_added(env, [env.row(LINE, number) for number in ids])
 
 
 def _line_writing(env: Environment, ids: list[int], row: Row, names: set[str]) -> None:
@@ -210,6 +212,8 @@ def _line_name(env: Environment, number: int) -> str:
 def recompute_order(env: Environment, number: int) -> None:
     rows = [env.row(LINE, line) for line in env.referring(LINE, "order_id", number)]
     amounts = of_document(env, [order_base(row) for row in rows if not row.get("display_type")])
+    if float(amounts.total) != env.value(ORDER, number, "amount_total"):
+        threads.total_changed(env, number)
     env.recompute(
         ORDER,
         number,

@@ -71,6 +71,7 @@ class Records:
         self._precisions: dict[str, int] = {}
         self.context: dict[str, Any] = {}
         self.now = ""
+        self.totals_told: set[int] = set()  # orders, in this call
         for model in models:
             self.index(model)
 
@@ -79,6 +80,7 @@ class Records:
         self.context = dict(context)
         self.now = datetime.now(UTC).strftime(TRUNCATED)
         self._precisions = {}
+        self.totals_told = set()
 
     @property
     def today(self) -> str:

@@ -17,6 +17,7 @@ from sandbox.odoo import (
     orders,
     payments,
     taxes,
+    threads,
 )
 from sandbox.odoo.environment import LOG_FIELDS, Behaviour, Environment
 from sandbox.odoo.fields import Field
@@ -41,7 +42,7 @@ LABELS = {
     "account.tax": "Tax",
 }
 
-PARTS = (models_base, models_product, models_system, taxes, models_sale, models_account)
+PARTS = (models_base, models_product, models_system, taxes, models_sale, models_account, threads)
 
 BEHAVIOURS: dict[str, Behaviour] = {
     **models_base.BEHAVIOURS,
@@ -63,7 +64,7 @@ def environment(store: Store, today: date | None = None) -> Environment:
         models |= {name: {**LOG_FIELDS, **fields} for name, fields in part.MODELS.items()}
     labels = {name: LABELS.get(name, name) for name in models}
     env = Environment(store, models, labels, BEHAVIOURS, today)
-    env.begin({})
+    env.begin({"tracking_disable": True})
     if store.rows("res.company"):
         manual.load(env)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandbox.odoo import manual
@@ -72,6 +73,29 @@ def _check_database(account: Account, db: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Method:
+    """`function` takes the arguments a client gives: for a method of records, ids first. `access`
+    is the right it needs, if any."""
+
+    function: Callable[..., Any]
+    of_model: bool
+    access: str
+
+
+def public_method(env: Environment, model: str, name: str) -> Method:
+    """AccessError where it is private, NoAttribute where there is none."""
+    if name.startswith("_"):
+        raise AccessError(f"Private methods (such as '{model}.{name}') cannot be called remotely.")
+    if name in ORM:
+        access, function = ORM[name]
+        return Method(partial(function, env, model), name not in OF_RECORDS, access)
+    methods = env.behaviour(model).methods
+    if name not in methods:
+        raise NoAttribute(f"The method '{model}.{name}' does not exist")
+    return Method(partial(methods[name], env), of_model=False, access="")
+
+
 def call(
     env: Environment, model: str, name: str, args: list[Any], keywords: Mapping[str, Any]
 ) -> Any:
@@ -79,20 +103,13 @@ def call(
     named = dict(keywords)
     env.begin(named.pop("context", None) or {})
     env.model(model)
-    if name.startswith("_"):
-        raise AccessError(f"Private methods (such as '{model}.{name}') cannot be called remotely.")
-    if name in ORM:
-        operation, function = ORM[name]
-        if operation:
-            manual.check_access(env, model, operation)
-    elif name in env.behaviour(model).methods:
-        operation, function = "write", env.behaviour(model).methods[name]
-        args = [_ids(args[0] if args else []), *args[1:]]
-        return _transacted(env, lambda: function(env, *args, **named))
-    else:
-        raise NoAttribute(f"The method '{model}.{name}' does not exist")
+    method = public_method(env, model, name)
+    if method.access:
+        manual.check_access(env, model, method.access)
+    if not method.of_model:
+        args = [ids_of(args[0] if args else []), *args[1:]]
     try:
-        return _transacted(env, lambda: function(env, model, *args, **named))
+        return _transacted(env, lambda: method.function(*args, **named))
     except Fault:
         if model in (manual.MODEL, manual.FIELD):
             manual.reload(env)
@@ -109,7 +126,7 @@ def _transacted(env: Environment, work: Callable[[], Any]) -> Any:
         raise WrongArguments(str(error)) from error
 
 
-def _ids(value: Any) -> list[int]:
+def ids_of(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
@@ -130,7 +147,12 @@ def _search_read(
     limit: int | None = None,
     order: str | None = None,
     load: str | None = "_classic_read",
+    **unknown: Any,
 ) -> list[Row]:
+    for name in unknown:
+        raise WrongArguments(
+            f"BaseModel._read_format() got an unexpected keyword argument {name!r}"
+        )
     return env.read(model, env.search(model, domain, offset, limit, order), fields, load)
 
 
@@ -141,7 +163,7 @@ def _read(
     fields: Any = None,
     load: str | None = "_classic_read",
 ) -> list[Row]:
-    return env.read(model, _ids(ids), fields, load)
+    return env.read(model, ids_of(ids), fields, load)
 
 
 def _create(env: Environment, model: str, vals_list: Any) -> int | list[int]:
@@ -151,12 +173,12 @@ def _create(env: Environment, model: str, vals_list: Any) -> int | list[int]:
 
 
 def _write(env: Environment, model: str, ids: Any, vals: Mapping[str, Any]) -> bool:
-    env.write(model, _ids(ids), vals)
+    env.write(model, ids_of(ids), vals)
     return True
 
 
 def _unlink(env: Environment, model: str, ids: Any) -> bool:
-    env.unlink(model, _ids(ids))
+    env.unlink(model, ids_of(ids))
     return True
 
 
@@ -212,3 +234,4 @@ ORM: dict[str, tuple[str, Callable[..., Any]]] = {
     "context_get": ("read", _context_get),
     "check_object_reference": ("read", _check_object_reference),
 }
+OF_RECORDS = frozenset({"read", "write", "unlink"})

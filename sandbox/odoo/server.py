@@ -1,18 +1,21 @@
-"""The double as an HTTP server, as far as odoorpc goes: version, JSON-RPC, health."""
+"""The double as an HTTP server: version, health, JSON-RPC as far as odoorpc goes, JSON-2."""
 
 from __future__ import annotations
 
 import json
 import threading
 import traceback
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from sandbox.odoo import json2
 from sandbox.odoo.environment import Environment
 from sandbox.odoo.errors import Fault
 from sandbox.odoo.rpc import VERSION, Account, dispatch
 
 # A bug of the double must reach the client as an error, not as a lost connection.
+JSON = "application/json; charset=utf-8"
 BUGS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -39,11 +42,17 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
+        if self._is_json2():
+            self._json2(b"")
+            return
         known = self.path in ("/web/health", "/web/login")
         self._answer(200 if known else 404, {"status": "pass" if known else "not found"})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self._is_json2():
+            self._json2(body)
+            return
         try:
             request = json.loads(body)
             params = request.get("params") or {}
@@ -76,11 +85,31 @@ class Handler(BaseHTTPRequestHandler):
                 list(params.get("args") or []),
             )
 
-    def _answer(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
+    def _is_json2(self) -> bool:
+        return self.path in json2.VERSIONS or f"{self.path}/".startswith(f"{json2.PREFIX}/")
+
+    def _json2(self, body: bytes) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        server = self.server
+        try:
+            with server.lock:
+                answer = json2.answer(
+                    server.env, server.account, self.command, self.path, headers, body
+                )
+        except BUGS as error:
+            bug = Fault(str(error))
+            bug.name = f"builtins.{type(error).__name__}"
+            answer = json2.refusal(bug, traceback.format_exc())
+        self._answer(answer.status, answer.content, answer.headers)
+
+    def _answer(self, status: int, content: Any, headers: Mapping[str, str] = {}) -> None:
+        """`content` is a page where the headers say so, else what becomes JSON."""
+        kind = headers.get("Content-Type", JSON)
+        body = (json.dumps(content) if kind == JSON else content).encode()
         try:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
+            for name, value in {"Content-Type": kind, **headers}.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -7,29 +7,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from odoo_gateway.client import Record
+from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from warehouse.settings import OdooTransport
 
 
 @dataclass(frozen=True)
 class Server:
-    """How to log in; `real` tells the one from the other where a test must know."""
+    """How to log in; `real` and `transport` tell one from the other where a test must know."""
 
     url: str
     db: str
     user: str
     key: str
     real: bool
+    transport: OdooTransport
 
-    def connect(self) -> OdooRpcClient:
-        return connect(self.url, self.db, self.user, self.key, timeout=120)
+    def connect(self, *, db: str = "", user: str = "", key: str = "") -> OdooClient:
+        """With its own name, user and key unless told otherwise."""
+        return connect(
+            self.url,
+            db or self.db,
+            user or self.user,
+            key or self.key,
+            timeout=120,
+            transport=self.transport,
+        )
+
+    @property
+    def json2(self) -> bool:
+        return self.transport is OdooTransport.JSON2
 
 
 class World:
     """Makers of the records that tests play with; each call makes new ones."""
 
-    def __init__(self, client: OdooRpcClient) -> None:
+    def __init__(self, client: OdooClient) -> None:
         self.client = client
         self.canada = self._one("res.country", [("code", "=", "CA")])
         self.plan = self.make("sale.subscription.plan", name="Monthly")

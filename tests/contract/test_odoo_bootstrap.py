@@ -10,21 +10,21 @@ from odoo_world import Server, World
 
 from odoo_gateway import schema
 from odoo_gateway.bootstrap import NOT_COPIED, bootstrap, plan
+from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 
 pytestmark = pytest.mark.odoo_real
 LINE = "sale.order.line"
 
 
-def test_a_second_run_makes_nothing(odoo: OdooRpcClient) -> None:
+def test_a_second_run_makes_nothing(odoo: OdooClient) -> None:
     assert plan(odoo) == []
     assert bootstrap(odoo) == []
     menus = odoo.search_read("ir.ui.menu", [("name", "=", "Usage billing")], ["name"])
     assert len(menus) == 1
 
 
-def test_fields_are_as_the_schema_says(odoo: OdooRpcClient) -> None:
+def test_fields_are_as_the_schema_says(odoo: OdooClient) -> None:
     wanted = {
         (model, field.name): field
         for model, fields in [
@@ -58,7 +58,7 @@ def test_fields_are_as_the_schema_says(odoo: OdooRpcClient) -> None:
         assert (row["relation_field"] or None) == field.relation_field, key
 
 
-def test_finance_can_keep_a_catalogue(odoo: OdooRpcClient, world: World) -> None:
+def test_finance_can_keep_a_catalogue(odoo: OdooClient, world: World) -> None:
     code = uuid.uuid4().hex
     metric = world.make(
         "x_fc_metric", x_name="API calls", x_code=code, x_aggregation="sum", x_unit="calls"
@@ -160,7 +160,7 @@ def test_a_charge_has_one_record_a_variant_and_day(
     )
 
 
-def test_tiers_live_within_their_charge(odoo: OdooRpcClient, world: World) -> None:
+def test_tiers_live_within_their_charge(odoo: OdooClient, world: World) -> None:
     """Written as the form does: commands of the one2many; deleted with the charge."""
     tier = "x_fc_charge_tier"
     lines = [
@@ -192,7 +192,7 @@ def test_tiers_live_within_their_charge(odoo: OdooRpcClient, world: World) -> No
     assert odoo.search_read(tier, [("id", "in", [first, second, only])], ["id"]) == []
 
 
-def test_a_metric_with_charges_stays(odoo: OdooRpcClient, world: World) -> None:
+def test_a_metric_with_charges_stays(odoo: OdooClient, world: World) -> None:
     charge = _charge(world)
     number = world.make("x_fc_charge", **charge)
     with pytest.raises(OdooRefusedError, match="nother model"):
@@ -201,7 +201,7 @@ def test_a_metric_with_charges_stays(odoo: OdooRpcClient, world: World) -> None:
     odoo.call("x_fc_metric", "unlink", [charge["x_metric_id"]])
 
 
-def test_flags_and_days_of_the_catalogue(odoo: OdooRpcClient, world: World) -> None:
+def test_flags_and_days_of_the_catalogue(odoo: OdooClient, world: World) -> None:
     charge = _charge(world, x_prorated=True, x_valid_from="2026-10-01", x_filter='{"a": ["b"]}')
     number = world.make("x_fc_charge", **charge)
     fields = ("x_prorated", "x_valid_from", "x_valid_to", "x_filter", "x_tier_ids")
@@ -224,7 +224,7 @@ def test_flags_and_days_of_the_catalogue(odoo: OdooRpcClient, world: World) -> N
     world.make("x_fc_charge", **_charge(world, **commitment))
 
 
-def test_an_orders_trial_and_pauses_do_not_travel(odoo: OdooRpcClient, world: World) -> None:
+def test_an_orders_trial_and_pauses_do_not_travel(odoo: OdooClient, world: World) -> None:
     values = {"x_fc_trial_end": "2026-10-14", "x_fc_pauses": "2026-11-01.."}
     order = world.order(**values)
     assert world.read("sale.order", order, *values) == {"id": order, **values}
@@ -236,7 +236,7 @@ def test_an_orders_trial_and_pauses_do_not_travel(odoo: OdooRpcClient, world: Wo
     assert [row["copied"] for row in rows] == [False, False]
 
 
-def test_a_one2many_names_its_other_end(odoo: OdooRpcClient) -> None:
+def test_a_one2many_names_its_other_end(odoo: OdooClient) -> None:
     (model,) = odoo.search_read("ir.model", [("model", "=", "x_fc_charge")], ["id"])
     field = {
         "model_id": model["id"],
@@ -250,7 +250,7 @@ def test_a_one2many_names_its_other_end(odoo: OdooRpcClient) -> None:
         odoo.create("ir.model.fields", [field])
 
 
-def test_a_tier_in_a_view_must_exist(odoo: OdooRpcClient) -> None:
+def test_a_tier_in_a_view_must_exist(odoo: OdooClient) -> None:
     arch = (
         '<form><field name="x_tier_ids"><list><field name="x_from"/><field name="x_code"/>'
         "</list></field></form>"
@@ -261,7 +261,7 @@ def test_a_tier_in_a_view_must_exist(odoo: OdooRpcClient) -> None:
         )
 
 
-def test_a_duplicate_line_key_undoes_the_whole_batch(odoo: OdooRpcClient, world: World) -> None:
+def test_a_duplicate_line_key_undoes_the_whole_batch(odoo: OdooClient, world: World) -> None:
     order, key = world.order(), uuid.uuid4().hex
     world.delivered(order, 1.0, 1, x_fc_line_key=key)
     with pytest.raises(OdooRefusedError, match=r"Key \(x_fc_line_key\)=\(.*\) already exists"):
@@ -301,7 +301,7 @@ def test_three_at_once_leave_one_line(server: Server, world: World) -> None:
     assert len(world.lines(order)) == 1
 
 
-def test_keys_are_found_five_hundred_at_a_time(odoo: OdooRpcClient, world: World) -> None:
+def test_keys_are_found_five_hundred_at_a_time(odoo: OdooClient, world: World) -> None:
     order, key = world.order(), uuid.uuid4().hex
     odoo.create(
         LINE,
@@ -323,7 +323,7 @@ def test_keys_are_found_five_hundred_at_a_time(odoo: OdooRpcClient, world: World
     assert {row["x_fc_period_start"] for row in found} == {"2026-10-01"}
 
 
-def test_manual_names_start_with_x(odoo: OdooRpcClient) -> None:
+def test_manual_names_start_with_x(odoo: OdooClient) -> None:
     (model,) = odoo.search_read("ir.model", [("model", "=", LINE)], ["id"])
     field = {"model_id": model["id"], "field_description": "F", "ttype": "char", "state": "manual"}
     with pytest.raises(OdooRefusedError, match="must have a name that starts with 'x_'"):
@@ -336,7 +336,7 @@ def test_manual_names_start_with_x(odoo: OdooRpcClient) -> None:
         odoo.create("ir.model", [{"name": "N", "model": "x_fc_metric", "state": "manual"}])
 
 
-def test_a_model_without_rights_is_closed(odoo: OdooRpcClient) -> None:
+def test_a_model_without_rights_is_closed(odoo: OdooClient) -> None:
     name = f"x_fc_test_{uuid.uuid4().hex[:8]}"
     fields = [
         (0, 0, {"name": "x_name", "field_description": "N", "ttype": "char", "state": "manual"})
@@ -350,11 +350,11 @@ def test_a_model_without_rights_is_closed(odoo: OdooRpcClient) -> None:
     assert "No group currently allows this operation." in str(caught.value)
     assert odoo.fields_get(name)["x_name"]["type"] == "char"
     odoo.call("ir.model", "unlink", [model])
-    with pytest.raises(OdooRefusedError, match="doesn't exist"):
+    with pytest.raises(OdooRefusedError, match=r"(doesn't|does not) exist"):
         odoo.fields_get(name)
 
 
-def test_a_view_must_name_fields_that_exist(odoo: OdooRpcClient) -> None:
+def test_a_view_must_name_fields_that_exist(odoo: OdooClient) -> None:
     arch = '<list editable="bottom"><field name="x_nothing"/></list>'
     with pytest.raises(OdooRefusedError, match='Field "x_nothing" does not exist in model'):
         odoo.create(

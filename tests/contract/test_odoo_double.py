@@ -13,16 +13,16 @@ import pytest
 from odoo_world import World
 
 from odoo_gateway.bootstrap import bootstrap, plan
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import REPOSITORY, DoubleError, running_double
 from sandbox.odoo.recurring import next_date
 
 LINE = "sale.order.line"
 
 
-def _client(url: str) -> OdooRpcClient:
+def _client(url: str) -> OdooClient:
     return connect(url, "any", "admin", "admin")
 
 

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 import pytest
 from odoo_world import World
 
+from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 
 pytestmark = pytest.mark.odoo_real
 LINE, MOVE, MOVE_LINE = "sale.order.line", "account.move", "account.move.line"
 AMOUNTS = ("amount_untaxed", "amount_tax", "amount_total", "amount_residual")
 
 
-def _goods(odoo: OdooRpcClient, move: int, *fields: str) -> list[dict[str, object]]:
+def _goods(odoo: OdooClient, move: int, *fields: str) -> list[dict[str, object]]:
     domain = [("move_id", "=", move), ("display_type", "=", "product")]
     return odoo.search_read(MOVE_LINE, domain, fields)
 
 
-def test_the_wizard_bills_what_was_delivered(odoo: OdooRpcClient, world: World) -> None:
+def test_the_wizard_bills_what_was_delivered(odoo: OdooClient, world: World) -> None:
     """3 × 0.7 + 2.00 = 4.10, HST 0.533 → 0.53."""
     order = world.order()
     lines = [world.delivered(order, 0.7, 3, name="Calls"), world.delivered(order, 2.0, 1)]
@@ -75,7 +75,7 @@ def test_a_draft_counts_as_invoiced_and_nothing_is_billed_twice(world: World) ->
     assert len(world.moves(order)) == 1
 
 
-def test_raising_the_quantity_bills_the_difference(odoo: OdooRpcClient, world: World) -> None:
+def test_raising_the_quantity_bills_the_difference(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 2.0, 3)
     world.invoice(order)
@@ -85,7 +85,7 @@ def test_raising_the_quantity_bills_the_difference(odoo: OdooRpcClient, world: W
     assert [move["amount_untaxed"] for move in world.moves(order, "amount_untaxed")] == [6.0, 4.0]
 
 
-def test_lowering_the_quantity_makes_a_credit_note(odoo: OdooRpcClient, world: World) -> None:
+def test_lowering_the_quantity_makes_a_credit_note(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 2.0, 3)
     world.invoice(order)
@@ -99,7 +99,7 @@ def test_lowering_the_quantity_makes_a_credit_note(odoo: OdooRpcClient, world: W
     assert world.read(LINE, line, "qty_invoiced")["qty_invoiced"] == 1.0
 
 
-def test_a_negative_line_lowers_the_invoice(odoo: OdooRpcClient, world: World) -> None:
+def test_a_negative_line_lowers_the_invoice(odoo: OdooClient, world: World) -> None:
     """An adjustment: one unit at a negative price, beside a larger positive line."""
     order = world.order()
     world.delivered(order, 10.0, 1)
@@ -115,7 +115,7 @@ def test_a_negative_line_lowers_the_invoice(odoo: OdooRpcClient, world: World) -
     assert [(row["price_subtotal"], row["quantity"]) for row in rows] == [(10.0, 1.0), (-2.5, 1.0)]
 
 
-def test_a_negative_total_becomes_a_credit_note(odoo: OdooRpcClient, world: World) -> None:
+def test_a_negative_total_becomes_a_credit_note(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, -2.5, 1)
     world.invoice(order)
@@ -127,7 +127,7 @@ def test_a_negative_total_becomes_a_credit_note(odoo: OdooRpcClient, world: Worl
     assert world.read(LINE, line, "qty_invoiced")["qty_invoiced"] == 1.0
 
 
-def test_an_invoices_total_is_rounded_once(odoo: OdooRpcClient, world: World) -> None:
+def test_an_invoices_total_is_rounded_once(odoo: OdooClient, world: World) -> None:
     """Canadian charts round globally: the lines say 0.01, 0.01, 0.01 and 10.33, the total 10.35."""
     order = world.order()
     for price in (0.005, 0.005, 0.005, 10.33):
@@ -141,7 +141,7 @@ def test_an_invoices_total_is_rounded_once(odoo: OdooRpcClient, world: World) ->
 
 
 @pytest.fixture
-def per_line(odoo: OdooRpcClient) -> Iterator[None]:
+def per_line(odoo: OdooClient) -> Iterator[None]:
     """The company rounds taxes per line for the time of a test."""
     (company,) = odoo.search_read("res.company", [], ["tax_calculation_rounding_method"], limit=1)
     field = "tax_calculation_rounding_method"
@@ -189,7 +189,7 @@ def test_prepaid_products_are_billed_on_confirmation_once(world: World) -> None:
         world.invoice(order)
 
 
-def test_posting_numbers_and_dates(odoo: OdooRpcClient, world: World) -> None:
+def test_posting_numbers_and_dates(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 100.0, 1)
     world.invoice(order)
@@ -246,7 +246,7 @@ def test_posting_writes_todays_date_where_none_is(world: World) -> None:
     assert row["invoice_date"] == row["date"]
 
 
-def test_paying(odoo: OdooRpcClient, world: World) -> None:
+def test_paying(odoo: OdooClient, world: World) -> None:
     order = world.order()
     world.delivered(order, 100.0, 1)
     world.invoice(order)
@@ -263,7 +263,7 @@ def test_paying(odoo: OdooRpcClient, world: World) -> None:
     )
 
 
-def test_paying_a_part(odoo: OdooRpcClient, world: World) -> None:
+def test_paying_a_part(odoo: OdooClient, world: World) -> None:
     order = world.order()
     world.delivered(order, 100.0, 1)
     world.invoice(order)
@@ -276,7 +276,7 @@ def test_paying_a_part(odoo: OdooRpcClient, world: World) -> None:
     assert (row["payment_state"], row["amount_residual"]) == ("partial", 100.0)
 
 
-def test_cancelling_a_draft_gives_the_quantity_back(odoo: OdooRpcClient, world: World) -> None:
+def test_cancelling_a_draft_gives_the_quantity_back(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 1.0, 4)
     world.invoice(order)
@@ -291,7 +291,7 @@ def test_cancelling_a_draft_gives_the_quantity_back(odoo: OdooRpcClient, world: 
     assert [row["state"] for row in world.moves(order, "state")] == ["cancel", "draft"]
 
 
-def test_deleting_a_draft_gives_the_quantity_back(odoo: OdooRpcClient, world: World) -> None:
+def test_deleting_a_draft_gives_the_quantity_back(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 1.0, 4)
     world.invoice(order)
@@ -300,9 +300,7 @@ def test_deleting_a_draft_gives_the_quantity_back(odoo: OdooRpcClient, world: Wo
     assert world.moves(order) == []
 
 
-def test_editing_a_posted_invoices_line_leaves_the_totals(
-    odoo: OdooRpcClient, world: World
-) -> None:
+def test_editing_a_posted_invoices_line_leaves_the_totals(odoo: OdooClient, world: World) -> None:
     """The danger that the mirror should notice: line and order line change, the books do not, and
     the next invoicing would credit what was added by hand."""
     order = world.order()
@@ -323,7 +321,7 @@ def test_editing_a_posted_invoices_line_leaves_the_totals(
     assert row["untaxed_amount_invoiced"] == 24.0
 
 
-def test_lines_added_to_a_draft_count(odoo: OdooRpcClient, world: World) -> None:
+def test_lines_added_to_a_draft_count(odoo: OdooClient, world: World) -> None:
     order = world.order()
     world.delivered(order, 10.0, 1)
     world.invoice(order)
@@ -333,7 +331,7 @@ def test_lines_added_to_a_draft_count(odoo: OdooRpcClient, world: World) -> None
     assert world.read(MOVE, move["id"], "amount_untaxed")["amount_untaxed"] == 16.0
 
 
-def test_an_invoice_without_an_order(odoo: OdooRpcClient, world: World) -> None:
+def test_an_invoice_without_an_order(odoo: OdooClient, world: World) -> None:
     """Taxes and words come from the product and the customer's province."""
     move = world.make(
         MOVE,
@@ -352,7 +350,7 @@ def test_an_invoice_without_an_order(odoo: OdooRpcClient, world: World) -> None:
     assert (second["quantity"], first["sale_line_ids"]) == (1.0, [])
 
 
-def test_editing_a_drafts_line_moves_totals_and_order(odoo: OdooRpcClient, world: World) -> None:
+def test_editing_a_drafts_line_moves_totals_and_order(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 10.0, 1)
     world.invoice(order)
@@ -372,7 +370,7 @@ def test_a_zero_invoice_is_paid_when_posted(world: World) -> None:
     assert world.read(MOVE, move["id"], "payment_state")["payment_state"] == "paid"
 
 
-def test_lines_of_a_move_are_balanced(odoo: OdooRpcClient, world: World) -> None:
+def test_lines_of_a_move_are_balanced(odoo: OdooClient, world: World) -> None:
     """Product, tax and receivable lines; Quebec has two taxes of 5.00 and 9.98."""
     order = world.order(partner_id=world.partner("QC"))
     world.delivered(order, 100.0, 1)

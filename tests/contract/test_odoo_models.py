@@ -6,7 +6,7 @@ import pytest
 from odoo_world import World
 
 from ingest.odoo_mirror import BILLING, MASTER, Mirrored
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from odoo_gateway.client import OdooClient
 from sandbox.odoo.registry import PARTS
 
 pytestmark = pytest.mark.odoo_real
@@ -16,7 +16,7 @@ ONLY_HERE = {("account.payment.register", "move_ids")}
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-def test_fields_and_types(odoo: OdooRpcClient, model: str) -> None:
+def test_fields_and_types(odoo: OdooClient, model: str) -> None:
     fields = odoo.fields_get(model)
     for name, described in MODELS[model].items():
         if (model, name) in ONLY_HERE:
@@ -27,7 +27,7 @@ def test_fields_and_types(odoo: OdooRpcClient, model: str) -> None:
 
 
 @pytest.mark.parametrize("mirrored", MASTER + BILLING, ids=lambda each: each.table)
-def test_what_the_mirror_reads(odoo: OdooRpcClient, world: World, mirrored: Mirrored) -> None:
+def test_what_the_mirror_reads(odoo: OdooClient, world: World, mirrored: Mirrored) -> None:
     """Pages by id as the mirror does; every field comes with the type that fields_get tells."""
     order = world.order(plan_id=world.plan, x_fc_external_id=f"m-{id(mirrored)}")
     world.delivered(order, 1.0, 1)

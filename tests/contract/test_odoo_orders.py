@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from odoo_world import World
 
+from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 
 pytestmark = pytest.mark.odoo_real
 LINE = "sale.order.line"
@@ -49,7 +49,7 @@ def test_a_canadian_without_a_province_is_taxed_as_abroad(world: World) -> None:
     assert world.read("sale.order", order, "amount_tax")["amount_tax"] == 0.0
 
 
-def test_orders_are_in_canadian_dollars(odoo: OdooRpcClient, world: World) -> None:
+def test_orders_are_in_canadian_dollars(odoo: OdooClient, world: World) -> None:
     order = world.order({}, confirm=False)
     currency = world.read("sale.order", order, "currency_id")["currency_id"]
     assert odoo.search_read("res.currency", [("id", "=", currency)], ["name"])[0]["name"] == "CAD"
@@ -95,7 +95,7 @@ def test_an_orders_total_is_rounded_once(world: World) -> None:
     assert totals["amount_total"] == 11.69
 
 
-def test_confirming(odoo: OdooRpcClient, world: World) -> None:
+def test_confirming(odoo: OdooClient, world: World) -> None:
     order = world.order({}, plan_id=world.plan, confirm=False, next_invoice_date="2026-09-01")
     draft = world.read("sale.order", order, "state", "is_subscription", "subscription_state")
     assert (draft["state"], draft["is_subscription"]) == ("draft", True)
@@ -111,7 +111,7 @@ def test_confirming(odoo: OdooRpcClient, world: World) -> None:
         odoo.call("sale.order", "action_confirm", [order])
 
 
-def test_a_confirmed_orders_lines_stay(odoo: OdooRpcClient, world: World) -> None:
+def test_a_confirmed_orders_lines_stay(odoo: OdooClient, world: World) -> None:
     order = world.order({})
     (line,) = world.lines(order)
     with pytest.raises(OdooRefusedError, match="Set the quantity to 0 instead") as caught:
@@ -121,7 +121,7 @@ def test_a_confirmed_orders_lines_stay(odoo: OdooRpcClient, world: World) -> Non
         odoo.call("sale.order", "unlink", [order])
 
 
-def test_a_drafts_lines_can_go(odoo: OdooRpcClient, world: World) -> None:
+def test_a_drafts_lines_can_go(odoo: OdooClient, world: World) -> None:
     order = world.order({"price_unit": 3.0}, {"price_unit": 4.0}, confirm=False)
     first, _second = world.lines(order)
     odoo.call(LINE, "unlink", [first["id"]])
@@ -129,7 +129,7 @@ def test_a_drafts_lines_can_go(odoo: OdooRpcClient, world: World) -> None:
 
 
 @pytest.mark.parametrize("quantity", [1, 2])
-def test_the_price_trap(odoo: OdooRpcClient, world: World, quantity: int) -> None:
+def test_the_price_trap(odoo: OdooClient, world: World, quantity: int) -> None:
     """Writing a quantity alone, even the same, puts the price back to the pricelist's 0.01 …"""
     order = world.order({"price_unit": 0.5})
     (line,) = world.lines(order)
@@ -137,7 +137,7 @@ def test_the_price_trap(odoo: OdooRpcClient, world: World, quantity: int) -> Non
     assert world.lines(order, "price_unit")[0]["price_unit"] == 0.01
 
 
-def test_ways_around_the_price_trap(odoo: OdooRpcClient, world: World) -> None:
+def test_ways_around_the_price_trap(odoo: OdooClient, world: World) -> None:
     """… unless the price goes with it, or was written by itself before, or the line was made with
     technical_price_unit=-1; and a delivered quantity springs no trap."""
     order = world.order({"price_unit": 0.5}, {}, {"price_unit": 0.5, "technical_price_unit": -1})
@@ -160,14 +160,14 @@ def test_quantities_are_rounded_and_prices_are_not(world: World) -> None:
     assert [row["product_uom_qty"] for row in rows] == [0.0, 0.0]
 
 
-def test_the_precisions_have_names(odoo: OdooRpcClient) -> None:
+def test_the_precisions_have_names(odoo: OdooClient) -> None:
     rows = odoo.search_read("decimal.precision", [], ["name", "digits"])
     digits = {row["name"]: row["digits"] for row in rows}
     assert (digits["Product Unit"], digits["Product Price"]) == (2, 2)
 
 
 @pytest.fixture
-def finer_units(odoo: OdooRpcClient) -> Iterator[None]:
+def finer_units(odoo: OdooClient) -> Iterator[None]:
     """Six digits of quantity for the time of a test."""
     (usage,) = odoo.search_read("decimal.precision", [("name", "=", "Product Unit")], ["digits"])
     odoo.write("decimal.precision", [usage["id"]], {"digits": 6})
@@ -185,7 +185,7 @@ def test_a_raised_precision_keeps_small_quantities(world: World) -> None:
     assert world.moves(order, "amount_untaxed")[0]["amount_untaxed"] == 4.32
 
 
-def test_writing_the_product_again_resets_the_name(odoo: OdooRpcClient, world: World) -> None:
+def test_writing_the_product_again_resets_the_name(odoo: OdooClient, world: World) -> None:
     order = world.order({"name": "My words"}, confirm=False)
     (line,) = world.lines(order, "name", "product_id")
     assert line["name"] == "My words"
@@ -203,7 +203,7 @@ def test_writing_the_product_again_resets_the_name(odoo: OdooRpcClient, world: W
     ],
 )
 def test_a_locked_order_refuses(
-    odoo: OdooRpcClient, world: World, values: dict[str, object], labels: str
+    odoo: OdooClient, world: World, values: dict[str, object], labels: str
 ) -> None:
     order = world.order({})
     odoo.call("sale.order", "action_lock", [order])
@@ -214,7 +214,7 @@ def test_a_locked_order_refuses(
     )
 
 
-def test_a_locked_order_still_takes_deliveries_and_lines(odoo: OdooRpcClient, world: World) -> None:
+def test_a_locked_order_still_takes_deliveries_and_lines(odoo: OdooClient, world: World) -> None:
     order = world.order({})
     odoo.call("sale.order", "action_lock", [order])
     odoo.write(LINE, [world.lines(order)[0]["id"]], {"qty_delivered": 3})
@@ -226,7 +226,7 @@ def test_a_locked_order_still_takes_deliveries_and_lines(odoo: OdooRpcClient, wo
     odoo.write(LINE, [world.lines(order)[0]["id"]], {"product_uom_qty": 7})
 
 
-def test_a_cancelled_order_still_takes_lines(odoo: OdooRpcClient, world: World) -> None:
+def test_a_cancelled_order_still_takes_lines(odoo: OdooClient, world: World) -> None:
     order = world.order({})
     odoo.call("sale.order", "action_cancel", [order])
     world.delivered(order, 2.0, 1)
@@ -234,9 +234,7 @@ def test_a_cancelled_order_still_takes_lines(odoo: OdooRpcClient, world: World) 
     assert (row["state"], row["invoice_status"], len(row["order_line"])) == ("cancel", "no", 2)
 
 
-def test_delivered_quantities_are_what_is_left_to_invoice(
-    odoo: OdooRpcClient, world: World
-) -> None:
+def test_delivered_quantities_are_what_is_left_to_invoice(odoo: OdooClient, world: World) -> None:
     """2.35 × 0.7 = 1.645 → 1.65; the order line's own subtotal stays 0."""
     order = world.order()
     line = world.delivered(order, 0.7, 2.35)
@@ -256,7 +254,7 @@ def test_delivered_quantities_are_what_is_left_to_invoice(
     assert world.read(LINE, line, "qty_to_invoice")["qty_to_invoice"] == 0.0
 
 
-def test_many_lines_are_written_at_once(odoo: OdooRpcClient, world: World) -> None:
+def test_many_lines_are_written_at_once(odoo: OdooClient, world: World) -> None:
     order = world.order()
     lines = [world.delivered(order, 1.0, 1), world.delivered(order, 1.0, 2)]
     odoo.call(
@@ -269,7 +267,7 @@ def test_many_lines_are_written_at_once(odoo: OdooRpcClient, world: World) -> No
     assert [row["qty_delivered"] for row in world.lines(order, "qty_delivered")] == [5.0, 6.0]
 
 
-def test_lines_without_order_or_product_are_refused(odoo: OdooRpcClient, world: World) -> None:
+def test_lines_without_order_or_product_are_refused(odoo: OdooClient, world: World) -> None:
     order = world.order({})
     with pytest.raises(OdooRefusedError, match="Expected singleton"):
         odoo.create(LINE, [{"product_id": world.usage}])
@@ -277,7 +275,7 @@ def test_lines_without_order_or_product_are_refused(odoo: OdooRpcClient, world: 
         odoo.create(LINE, [{"order_id": order}])
 
 
-def test_a_delivered_line_keeps_its_product(odoo: OdooRpcClient, world: World) -> None:
+def test_a_delivered_line_keeps_its_product(odoo: OdooClient, world: World) -> None:
     order = world.order()
     line = world.delivered(order, 1.0, 1)
     with pytest.raises(OdooRefusedError, match="You cannot modify the product of this order line"):

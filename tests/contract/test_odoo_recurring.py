@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from odoo_world import World
 
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from odoo_gateway.client import OdooClient
 from sandbox.odoo.recurring import invoice_due
 
 pytestmark = pytest.mark.odoo_real
@@ -39,7 +39,7 @@ def _bills(world: World, order: int) -> list[tuple[str, float, str]]:
     return [(row["invoice_date"], row["amount_untaxed"], row["state"]) for row in rows]
 
 
-def test_base_once_a_period_and_usage_once(odoo: OdooRpcClient, world: World, base: int) -> None:
+def test_base_once_a_period_and_usage_once(odoo: OdooClient, world: World, base: int) -> None:
     """Nothing before the date; 29.00 + 4 × 0.50 on it; 29.00 alone a month later."""
     order = _subscription(world, base, "2026-07-01", "2026-08-01")
     world.delivered(order, 0.5, 4)
@@ -55,9 +55,7 @@ def test_base_once_a_period_and_usage_once(odoo: OdooRpcClient, world: World, ba
     assert row["next_invoice_date"] == "2026-10-01"
 
 
-def test_missed_periods_are_invoiced_one_by_one(
-    odoo: OdooRpcClient, world: World, base: int
-) -> None:
+def test_missed_periods_are_invoiced_one_by_one(odoo: OdooClient, world: World, base: int) -> None:
     order = _subscription(world, base, "2026-01-31", "2026-01-31")
     invoice_due(odoo, date(2026, 4, 29))
     assert _bills(world, order) == [
@@ -70,7 +68,7 @@ def test_missed_periods_are_invoiced_one_by_one(
 
 
 def test_an_interrupted_run_is_finished_not_repeated(
-    odoo: OdooRpcClient, world: World, base: int
+    odoo: OdooClient, world: World, base: int
 ) -> None:
     """The wizard ran and nothing after it; then: posted, but the date had not moved."""
     order = _subscription(world, base, "2026-08-01", "2026-08-01")
@@ -84,9 +82,7 @@ def test_an_interrupted_run_is_finished_not_repeated(
     assert _bills(world, order) == [("2026-08-01", 29.0, "posted")]
 
 
-def test_the_end_bills_the_last_usage_and_closes(
-    odoo: OdooRpcClient, world: World, base: int
-) -> None:
+def test_the_end_bills_the_last_usage_and_closes(odoo: OdooClient, world: World, base: int) -> None:
     order = _subscription(world, base, "2026-08-01", "2026-09-01", end_date="2026-09-01")
     world.delivered(order, 0.5, 4)
     if world.read("product.product", base, "invoice_policy")["invoice_policy"] == "order":
@@ -104,7 +100,7 @@ def test_the_end_bills_the_last_usage_and_closes(
     assert row["subscription_state"] == "6_churn"
 
 
-def test_only_what_is_in_progress_is_billed(odoo: OdooRpcClient, world: World, base: int) -> None:
+def test_only_what_is_in_progress_is_billed(odoo: OdooClient, world: World, base: int) -> None:
     paused = _subscription(world, base, "2026-08-01", "2026-08-01")
     odoo.write("sale.order", [paused], {"subscription_state": "4_paused"})
     cancelled = _subscription(world, base, "2026-08-01", "2026-08-01")
@@ -113,7 +109,7 @@ def test_only_what_is_in_progress_is_billed(odoo: OdooRpcClient, world: World, b
     assert (_bills(world, paused), _bills(world, cancelled)) == ([], [])
 
 
-def test_one_invoice_per_service(odoo: OdooRpcClient, world: World, base: int) -> None:
+def test_one_invoice_per_service(odoo: OdooClient, world: World, base: int) -> None:
     partner = world.partner()
     orders = [
         _subscription(world, base, "2026-08-01", "2026-08-01", partner_id=partner) for _ in range(2)

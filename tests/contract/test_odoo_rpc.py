@@ -8,24 +8,27 @@ import uuid
 import pytest
 from odoo_world import Server, World
 
-from odoo_gateway.connect import connect
+from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 
 pytestmark = pytest.mark.odoo_real
 USER_ERROR = "odoo.exceptions.UserError"
 VALIDATION_ERROR = "odoo.exceptions.ValidationError"
-ACCESS_ERROR = "odoo.exceptions.AccessError"
+NOT_FOUND = "werkzeug.exceptions.NotFound"
+PRIVATE = (
+    "odoo.exceptions.AccessError",
+    "Private methods (such as 'sale.order._create_invoices') cannot be called remotely.",
+)
 
 
-def test_version_is_19_community(odoo: OdooRpcClient) -> None:
+def test_version_is_19_community(odoo: OdooClient) -> None:
     version = odoo.version()
     assert (version.series, version.enterprise) == ("19.0", False)
 
 
 def test_a_wrong_key_is_refused_without_repeating_it(server: Server) -> None:
     with pytest.raises(OdooRefusedError) as caught:
-        connect(server.url, server.db, server.user, "not-the-key")
+        server.connect(key="not-the-key")
     assert "ODOO_API_KEY" in str(caught.value)
     assert "not-the-key" not in str(caught.value)
     assert caught.value.name == "odoo.exceptions.AccessDenied"
@@ -33,34 +36,51 @@ def test_a_wrong_key_is_refused_without_repeating_it(server: Server) -> None:
 
 def test_an_unknown_database_is_named(server: Server) -> None:
     with pytest.raises(OdooRefusedError, match="ODOO_DB 'no_such_database'"):
-        connect(server.url, "no_such_database", server.user, server.key)
+        server.connect(db="no_such_database")
+
+
+def test_a_wrong_user_is_named(server: Server) -> None:
+    with pytest.raises(OdooRefusedError, match="ODOO_USER 'no_such_user'") as caught:
+        server.connect(user="no_such_user")
+    assert caught.value.name == "odoo.exceptions.AccessDenied"
 
 
 @pytest.mark.parametrize(
-    ("model", "method", "name", "words"),
+    ("model", "method", "over_jsonrpc", "over_json2"),
     [
-        ("no.such.model", "search", USER_ERROR, "Object no.such.model doesn't exist"),
+        (
+            "no.such.model",
+            "search",
+            (USER_ERROR, "Object no.such.model doesn't exist"),
+            (NOT_FOUND, "the model 'no.such.model' does not exist"),
+        ),
         (
             "res.partner",
             "no_such_method",
-            "builtins.AttributeError",
-            "The method 'res.partner.no_such_method' does not exist",
+            (
+                "builtins.AttributeError",
+                "The method 'res.partner.no_such_method' does not exist",
+            ),
+            (NOT_FOUND, "The method 'res.partner.no_such_method' does not exist"),
         ),
-        (
-            "sale.order",
-            "_create_invoices",
-            ACCESS_ERROR,
-            "Private methods (such as 'sale.order._create_invoices') cannot be called remotely.",
-        ),
+        ("sale.order", "_create_invoices", PRIVATE, PRIVATE),
     ],
 )
-def test_refused_calls(odoo: OdooRpcClient, model: str, method: str, name: str, words: str) -> None:
+def test_refused_calls(
+    server: Server,
+    odoo: OdooClient,
+    model: str,
+    method: str,
+    over_jsonrpc: tuple[str, str],
+    over_json2: tuple[str, str],
+) -> None:
     with pytest.raises(OdooRefusedError) as caught:
         odoo.call(model, method, [])
-    assert (caught.value.name, str(caught.value)) == (name, words)
+    expected = over_json2 if server.json2 else over_jsonrpc
+    assert (caught.value.name, str(caught.value)) == expected
 
 
-def test_unknown_fields_are_value_errors(odoo: OdooRpcClient) -> None:
+def test_unknown_fields_are_value_errors(odoo: OdooClient) -> None:
     with pytest.raises(OdooRefusedError, match=r"Invalid field 'x_no' on 'res\.partner'") as read:
         odoo.search_read("res.partner", [], ["x_no"], limit=1)
     with pytest.raises(OdooRefusedError, match=r"Invalid field res.partner.x_no in condition"):
@@ -72,7 +92,7 @@ def test_unknown_fields_are_value_errors(odoo: OdooRpcClient) -> None:
     assert read.value.name == "builtins.ValueError"
 
 
-def test_bad_values_are_value_errors(odoo: OdooRpcClient, world: World) -> None:
+def test_bad_values_are_value_errors(odoo: OdooClient, world: World) -> None:
     partner = world.partner()
     for values, words in (
         ({"subscription_state": "zz"}, "Wrong value for sale.order.subscription_state: 'zz'"),
@@ -90,7 +110,7 @@ def test_bad_values_are_value_errors(odoo: OdooRpcClient, world: World) -> None:
         assert (caught.value.name, str(caught.value)) == ("builtins.ValueError", words)
 
 
-def test_missing_records_and_values(odoo: OdooRpcClient) -> None:
+def test_missing_records_and_values(odoo: OdooClient) -> None:
     with pytest.raises(OdooRefusedError, match="Record does not exist or has been deleted") as gone:
         odoo.write("res.partner", [99_999_999], {"name": "x"})
     assert gone.value.name == "odoo.exceptions.MissingError"
@@ -103,13 +123,13 @@ def test_missing_records_and_values(odoo: OdooRpcClient) -> None:
         odoo.create("res.partner", [{}])
 
 
-def test_a_dangling_reference_is_refused(odoo: OdooRpcClient) -> None:
+def test_a_dangling_reference_is_refused(odoo: OdooClient) -> None:
     with pytest.raises(OdooRefusedError, match=r"constraint: 'Country' \(country_id\)") as caught:
         odoo.create("res.partner", [{"name": "A", "country_id": 9_999_999}])
     assert caught.value.name == VALIDATION_ERROR
 
 
-def test_create_is_all_or_nothing_and_keeps_order(odoo: OdooRpcClient) -> None:
+def test_create_is_all_or_nothing_and_keeps_order(odoo: OdooClient) -> None:
     ref = uuid.uuid4().hex
     ids = odoo.create("res.partner", [{"name": f"P{n}", "ref": ref} for n in range(3)])
     found = odoo.search_read("res.partner", [("ref", "=", ref)], ["name"])
@@ -122,7 +142,7 @@ def test_create_is_all_or_nothing_and_keeps_order(odoo: OdooRpcClient) -> None:
     assert odoo.search_read("res.partner", [("ref", "=", other)], ["id"]) == []
 
 
-def test_records_come_raw(odoo: OdooRpcClient, world: World) -> None:
+def test_records_come_raw(odoo: OdooClient, world: World) -> None:
     """many2one as a bare id, unset as False, lists of ids, floats as numbers."""
     partner = world.partner()
     order = world.order({"price_unit": 0.0023}, partner_id=partner, confirm=False)
@@ -142,7 +162,7 @@ def test_records_come_raw(odoo: OdooRpcClient, world: World) -> None:
     assert isinstance(pair[1], str)
 
 
-def test_archived_records_are_read(odoo: OdooRpcClient) -> None:
+def test_archived_records_are_read(odoo: OdooClient) -> None:
     ref = uuid.uuid4().hex
     (partner,) = odoo.create("res.partner", [{"name": "Gone", "ref": ref, "active": False}])
     assert [
@@ -152,7 +172,26 @@ def test_archived_records_are_read(odoo: OdooRpcClient) -> None:
     assert count == [{"id": partner, "active": False}]
 
 
-def test_domains(odoo: OdooRpcClient) -> None:
+def test_counting_takes_archived_records_too(odoo: OdooClient) -> None:
+    ref = uuid.uuid4().hex
+    odoo.create("res.partner", [{"name": "A", "ref": ref, "active": live} for live in (1, 0, 1)])
+    assert odoo.search_count("res.partner", [("ref", "=", ref)]) == 3
+    assert odoo.search_count("res.partner", [("ref", "=", f"{ref}-")]) == 0
+    with pytest.raises(OdooRefusedError, match="Invalid field"):
+        odoo.search_count("res.partner", [("x_no", "=", 1)])
+
+
+def test_a_call_takes_arguments_by_name_and_answers_as_the_method_does(odoo: OdooClient) -> None:
+    (partner,) = odoo.create("res.partner", [{"name": "A"}])
+    assert odoo.call("res.partner", "write", [partner], vals={"name": "B"}) is True
+    assert odoo.call("res.partner", "read", [partner], fields=["name"]) == [
+        {"id": partner, "name": "B"}
+    ]
+    with pytest.raises(OdooRefusedError, match="argument"):
+        odoo.call("res.partner", "write", [partner], values={"name": "C"})
+
+
+def test_domains(odoo: OdooClient) -> None:
     ref = uuid.uuid4().hex
     names = ["Alpha", "beta", "Gamma", "delta"]
     odoo.create(
@@ -188,7 +227,7 @@ def test_domains(odoo: OdooRpcClient) -> None:
         found(("name", "foo", "x"))
 
 
-def test_order_limit_and_paths(odoo: OdooRpcClient, world: World) -> None:
+def test_order_limit_and_paths(odoo: OdooClient, world: World) -> None:
     code = uuid.uuid4().hex
     order = world.order({"sequence": 3}, {"sequence": 1}, confirm=False, x_fc_service_code=code)
     rows = odoo.search_read(
@@ -205,7 +244,7 @@ def test_order_limit_and_paths(odoo: OdooRpcClient, world: World) -> None:
     ]
 
 
-def test_write_dates_are_seconds_and_compare_as_such(odoo: OdooRpcClient, world: World) -> None:
+def test_write_dates_are_seconds_and_compare_as_such(odoo: OdooClient, world: World) -> None:
     partner = world.partner()
     before = world.read("res.partner", partner, "write_date", "create_date")
     stamp = before["write_date"]
@@ -222,17 +261,17 @@ def test_write_dates_are_seconds_and_compare_as_such(odoo: OdooRpcClient, world:
     assert after["create_date"] == before["create_date"]
 
 
-def test_fields_get_tells_types(odoo: OdooRpcClient) -> None:
+def test_fields_get_tells_types(odoo: OdooClient) -> None:
     fields = odoo.fields_get("sale.order")
     assert fields["partner_id"]["type"] == "many2one"
     assert fields["partner_id"]["relation"] == "res.partner"
     assert fields["order_line"]["type"] == "one2many"
     assert fields["x_fc_billing_time"]["type"] == "selection"
-    with pytest.raises(OdooRefusedError, match="doesn't exist"):
+    with pytest.raises(OdooRefusedError, match=r"no\.such\.model.* (doesn't|does not) exist"):
         odoo.fields_get("no.such.model")
 
 
-def test_currency_rates_are_units_per_company_currency(odoo: OdooRpcClient, world: World) -> None:
+def test_currency_rates_are_units_per_company_currency(odoo: OdooClient, world: World) -> None:
     (dollar,) = odoo.search_read("res.currency", [("name", "=", "USD")], ["id"])
     day = "2020-01-02"
     old = odoo.search_read(
