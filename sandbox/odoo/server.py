@@ -43,16 +43,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self._is_json2():
-            self._json2(b"")
+            self._json2()
             return
         known = self.path in ("/web/health", "/web/login")
         self._answer(200 if known else 404, {"status": "pass" if known else "not found"})
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self._is_json2():
-            self._json2(body)
+            self._json2()
             return
+        body = self._body()
         try:
             request = json.loads(body)
             params = request.get("params") or {}
@@ -85,12 +85,17 @@ class Handler(BaseHTTPRequestHandler):
                 list(params.get("args") or []),
             )
 
+    do_DELETE = do_PATCH = do_PUT = do_POST
+
     def _is_json2(self) -> bool:
         return self.path in json2.VERSIONS or f"{self.path}/".startswith(f"{json2.PREFIX}/")
 
-    def _json2(self, body: bytes) -> None:
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _json2(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        server = self.server
+        server, body = self.server, self._body()
         try:
             with server.lock:
                 answer = json2.answer(
