@@ -18,12 +18,13 @@ from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from sandbox.odoo.launch import REPOSITORY, DoubleError, running_double
 from sandbox.odoo.recurring import next_date
+from warehouse.settings import OdooTransport
 
 LINE = "sale.order.line"
 
 
-def _client(url: str) -> OdooClient:
-    return connect(url, "any", "admin", "admin")
+def _client(url: str, transport: OdooTransport = OdooTransport.JSONRPC) -> OdooClient:
+    return connect(url, "any", "admin", "admin", transport=transport)
 
 
 def test_state_survives_a_restart(tmp_path: Path) -> None:
@@ -64,13 +65,16 @@ def test_a_killed_double_keeps_what_it_answered(tmp_path: Path) -> None:
         assert [row["name"] for row in rows] == [f"P{n}" for n in range(50)]
 
 
-def test_a_client_that_does_not_wait_does_not_undo(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", OdooTransport)
+def test_a_client_that_does_not_wait_does_not_undo(
+    transport: OdooTransport, tmp_path: Path
+) -> None:
     """As measured on Odoo: after a time-out the lines are there."""
     with running_double(tmp_path / "odoo.db") as url:
-        impatient, patient = _client(url), _client(url)
+        impatient, patient = _client(url, transport), _client(url)
         world = World(patient)
         values = {"order_id": world.order(), "product_id": world.usage}
-        impatient.timeout = 0.001
+        impatient.timeout = 0.05
         with pytest.raises(OdooTransientError):
             impatient.create(LINE, [values] * 2000)
         deadline = time.monotonic() + 20
