@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from odoo_gateway.client import OdooClient
 
 ZONE = ZoneInfo("America/Toronto")
 TODAY = datetime.now(ZONE).date()
@@ -23,7 +23,7 @@ def _month_before(day: date) -> date:
 MONTH = _month_before(_month_before(TODAY))
 
 
-def fill(client: OdooRpcClient) -> None:
+def fill(client: OdooClient) -> None:
     """Messages of NexaDesk: 1,000 a month included, 0.012 each beyond, on a subscription from the
     first of MONTH. The x_fc_* fields must be there."""
 

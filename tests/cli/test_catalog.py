@@ -13,8 +13,8 @@ from command_line import environment, fusion_billing
 from small_world import MONTH, TODAY, ZONE, add_messages, fill
 
 from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
 
 D = Decimal
 THIS_MONTH = TODAY.replace(day=1)
@@ -32,7 +32,7 @@ charges:
 
 
 @pytest.fixture(scope="module")
-def odoo(odoo_url: str) -> OdooRpcClient:
+def odoo(odoo_url: str) -> OdooClient:
     client = connect(odoo_url, "odoo", "admin", "admin")
     bootstrap(client)
     fill(client)
@@ -45,7 +45,7 @@ def odoo(odoo_url: str) -> OdooRpcClient:
 
 
 @pytest.fixture(scope="module")
-def world(home: Path, database_url: str, odoo: OdooRpcClient, odoo_url: str) -> dict[str, str]:
+def world(home: Path, database_url: str, odoo: OdooClient, odoo_url: str) -> dict[str, str]:
     """The small world in Odoo and its mirror: 3,000 messages in MONTH, 5,000 this month."""
     env = environment(
         home,
@@ -80,7 +80,7 @@ def _schemas(database_url: str) -> set[str]:
 
 
 def test_a_dry_run_tells_what_the_open_period_would_cost(
-    world: dict[str, str], home: Path, odoo: OdooRpcClient, database_url: str
+    world: dict[str, str], home: Path, odoo: OdooClient, database_url: str
 ) -> None:
     """5,000 messages, 1,000 included: 4,000 × 0.012 = 48.00 today, × 0.010 = 40.00 with the new
     price from the first of this month. MONTH's 2,000 × 0.012 = 24.00 stay."""
@@ -112,7 +112,7 @@ def test_a_dry_run_tells_what_the_open_period_would_cost(
     assert built == (None,), "what is live was not built"
 
 
-def test_apply_then_show(world: dict[str, str], home: Path, odoo: OdooRpcClient) -> None:
+def test_apply_then_show(world: dict[str, str], home: Path, odoo: OdooClient) -> None:
     done = fusion_billing("catalog", "apply", _file(home, THIS_MONTH), env=world)
     assert done.status == 0, done.stderr
     assert "new version" in done.stdout
@@ -138,7 +138,7 @@ def test_apply_then_show(world: dict[str, str], home: Path, odoo: OdooRpcClient)
 
 
 def test_a_wrong_file_names_lines_and_changes_nothing(
-    world: dict[str, str], home: Path, odoo: OdooRpcClient
+    world: dict[str, str], home: Path, odoo: OdooClient
 ) -> None:
     before = odoo.search_read("x_fc_charge", [], ["write_date"])
     path = home / "wrong.yaml"

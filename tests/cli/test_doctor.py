@@ -12,8 +12,8 @@ from command_line import environment, fusion_billing
 from cli import doctor, doctor_odoo, doctor_warehouse
 from cli.findings import Finding, Status
 from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from warehouse.settings import FusionEnv, Settings
 
 CHECKS = [
@@ -51,7 +51,7 @@ def settings(home: Path, database_url: str, odoo_url: str) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def odoo(odoo_url: str) -> OdooRpcClient:
+def odoo(odoo_url: str) -> OdooClient:
     """The module's Odoo, bootstrapped, with one usage product and one charge at 0.50."""
     client = connect(odoo_url, "odoo", "admin", "admin")
     bootstrap(client)
@@ -107,7 +107,7 @@ def test_before_bootstrap_the_fields_are_missing(settings: Settings) -> None:
 
 
 def test_all_is_well_and_the_stand_in_is_told_from_enterprise(
-    env: dict[str, str], odoo_url: str, odoo: OdooRpcClient, connection: psycopg.Connection
+    env: dict[str, str], odoo_url: str, odoo: OdooClient, connection: psycopg.Connection
 ) -> None:
     connection.execute("insert into ops.service (service_code, name) values ('nexamaps', 'N')")
     connection.execute(
@@ -234,7 +234,7 @@ def test_a_service_without_a_valid_key_is_named(
     assert "without a valid key: asleep" in found.found
 
 
-def test_prices_finer_than_odoo_shows_are_named(settings: Settings, odoo: OdooRpcClient) -> None:
+def test_prices_finer_than_odoo_shows_are_named(settings: Settings, odoo: OdooClient) -> None:
     (charge,) = odoo.search_read("x_fc_charge", [], ["id"])
     (digits,) = odoo.search_read("decimal.precision", [("name", "=", "Product Price")], ["digits"])
     assert odoo_finding(settings, "Odoo precision").status is Status.OK
@@ -251,7 +251,7 @@ def test_prices_finer_than_odoo_shows_are_named(settings: Settings, odoo: OdooRp
     ("code", "says"), [("USD", "does not keep its books in USD"), ("XXX", "XXX is not active")]
 )
 def test_another_currency_than_the_companys_fails(
-    settings: Settings, odoo: OdooRpcClient, code: str, says: str
+    settings: Settings, odoo: OdooClient, code: str, says: str
 ) -> None:
     found = odoo_finding(settings.model_copy(update={"company_currency": code}), "Odoo currency")
     assert found.status is Status.FAILED
@@ -259,7 +259,7 @@ def test_another_currency_than_the_companys_fails(
     assert odoo_finding(settings, "Odoo currency").status is Status.OK
 
 
-def test_without_hst_taxes_fail(settings: Settings, odoo: OdooRpcClient) -> None:
+def test_without_hst_taxes_fail(settings: Settings, odoo: OdooClient) -> None:
     taxes = odoo.search_read("account.tax", [("name", "like", "HST")], ["id"])
     ids = [row["id"] for row in taxes]
     assert "13% HST" in odoo_finding(settings, "Odoo taxes").found
@@ -284,7 +284,7 @@ def test_without_hst_taxes_fail(settings: Settings, odoo: OdooRpcClient) -> None
 )
 def test_a_usage_product_that_would_bill_wrongly_is_named(
     settings: Settings,
-    odoo: OdooRpcClient,
+    odoo: OdooClient,
     wrong: dict[str, object],
     right: dict[str, object],
     says: str,

@@ -12,13 +12,13 @@ import pytest
 from small_world import MONTH, PRICE, TODAY, add_messages, fill
 
 from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
 
 
 @pytest.fixture(scope="module")
-def odoo(defs: dg.Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OdooRpcClient]:
+def odoo(defs: dg.Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OdooClient]:
     """An Odoo with one subscription, and settings that name it."""
     state = tmp_path_factory.mktemp("odoo") / "odoo.sqlite"
     with running_double(state) as url, pytest.MonkeyPatch.context() as patched:
@@ -56,7 +56,7 @@ def ledger(url: str) -> list[tuple[str, date, Decimal, Decimal]]:
         ).fetchall()
 
 
-def usage_lines(odoo: OdooRpcClient) -> list[dict[str, object]]:
+def usage_lines(odoo: OdooClient) -> list[dict[str, object]]:
     return odoo.search_read(
         "sale.order.line", [("x_fc_line_key", "!=", False)], ["qty_delivered", "price_unit"]
     )
@@ -64,7 +64,7 @@ def usage_lines(odoo: OdooRpcClient) -> list[dict[str, object]]:
 
 @pytest.mark.usefixtures("counter")
 def test_a_failed_test_of_dbt_stops_the_run_before_the_ledger(
-    defs: dg.Definitions, odoo: OdooRpcClient, dagster_database_url: str
+    defs: dg.Definitions, odoo: OdooClient, dagster_database_url: str
 ) -> None:
     """A charge without a price would rate usage at nothing. Once it has one, the same job bills:
     1,500 − 1,000 included = 500 messages at 0.012 are 6.00."""

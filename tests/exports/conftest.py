@@ -9,7 +9,7 @@ from marts import Marts, start_afresh
 from pushing import OdooWorld, WatchedClient, bootstrapped_double, log_in
 from sqlalchemy.engine import Engine
 
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from odoo_gateway.client import OdooClient
 from warehouse.settings import Settings
 
 
@@ -47,15 +47,15 @@ def odoo_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def odoo(odoo_url: str) -> OdooRpcClient:
+def odoo(odoo_url: str) -> OdooClient:
     return log_in(odoo_url)
 
 
 @pytest.fixture(scope="session")
-def world(odoo: OdooRpcClient) -> OdooWorld:
+def world(odoo: OdooClient) -> OdooWorld:
     return OdooWorld.make(odoo)
 
 
 @pytest.fixture
-def client(odoo: OdooRpcClient) -> WatchedClient:
+def client(odoo: OdooClient) -> WatchedClient:
     return WatchedClient(odoo)

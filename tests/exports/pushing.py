@@ -18,7 +18,6 @@ from sqlalchemy.engine import Engine
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.client import Domain, OdooClient, OdooVersion, Record
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
 from warehouse.tables import billed_line, billing_run
 
@@ -27,7 +26,7 @@ ODOO_DB = "fusion"
 CHARGE = "cloud_s/compute_hours"
 
 
-def log_in(url: str) -> OdooRpcClient:
+def log_in(url: str) -> OdooClient:
     return connect(url, ODOO_DB, "admin", "admin", timeout=30)
 
 

@@ -22,9 +22,9 @@ from ingest.odoo_mirror import (
     mirror,
 )
 from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
 from warehouse.tables import ODOO_TABLES
 
@@ -32,12 +32,12 @@ D = Decimal
 BY_TABLE = {model.table: model for model in MASTER + BILLING}
 
 
-def _log_in(url: str) -> OdooRpcClient:
+def _log_in(url: str) -> OdooClient:
     return connect(url, "fusion", "admin", "admin", timeout=30)
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[OdooRpcClient]:
+def bare() -> Iterator[OdooClient]:
     """An Odoo without our fields and models, until a test makes them."""
     with (
         tempfile.TemporaryDirectory(prefix="fusion-odoo-") as folder,
@@ -47,12 +47,12 @@ def bare() -> Iterator[OdooRpcClient]:
 
 
 @pytest.fixture(scope="module")
-def client(bare: OdooRpcClient) -> OdooRpcClient:
+def client(bare: OdooClient) -> OdooClient:
     bootstrap(bare)
     return bare
 
 
-def one(engine: Engine, client: OdooRpcClient, table: str) -> MirrorCount:
+def one(engine: Engine, client: OdooClient, table: str) -> MirrorCount:
     return mirror(engine, client, [BY_TABLE[table]])[table]
 
 
@@ -64,12 +64,12 @@ def landed(engine: Engine, table: str, number: int) -> dict[str, Any]:
         return dict(row.one())
 
 
-def metric(client: OdooRpcClient, code: str) -> int:
+def metric(client: OdooClient, code: str) -> int:
     values = {"x_name": code, "x_code": code, "x_aggregation": "sum", "x_unit": "h"}
     return client.create("x_fc_metric", [values])[0]
 
 
-def test_a_model_that_is_missing_names_the_bootstrap(engine: Engine, bare: OdooRpcClient) -> None:
+def test_a_model_that_is_missing_names_the_bootstrap(engine: Engine, bare: OdooClient) -> None:
     """Runs first: a new Odoo has none of our models."""
     if "x_fc_line_key" in bare.fields_get("sale.order.line"):
         pytest.skip("the Odoo of this module is bootstrapped already")
@@ -82,21 +82,21 @@ def test_a_model_that_is_missing_names_the_bootstrap(engine: Engine, bare: OdooR
         one(engine, bare, "order_line")
 
 
-def test_one_field_that_is_missing_is_named(engine: Engine, client: OdooRpcClient) -> None:
+def test_one_field_that_is_missing_is_named(engine: Engine, client: OdooClient) -> None:
     wanted = Mirrored("metric", "x_fc_metric", ("x_code", "x_weight", "x_colour"))
     with pytest.raises(OdooRefusedError, match=r"x_fc_metric has no x_weight, x_colour\. .*boots"):
         mirror(engine, client, [wanted])
 
 
 def test_a_model_that_the_key_may_not_read_keeps_odoos_words(
-    engine: Engine, client: OdooRpcClient
+    engine: Engine, client: OdooClient
 ) -> None:
     with pytest.raises(OdooRefusedError, match="no_such_model"):
         mirror(engine, client, [Mirrored("metric", "no_such_model", ("name",))])
 
 
 def test_everything_lands_and_a_second_pass_changes_nothing(
-    engine: Engine, client: OdooRpcClient
+    engine: Engine, client: OdooClient
 ) -> None:
     metric(client, "compute_hours")
     first = mirror(engine, client)
@@ -112,7 +112,7 @@ def test_everything_lands_and_a_second_pass_changes_nothing(
         assert connection.execute(sa.select(ODOO_TABLES["partner"])).all() == before
 
 
-def test_a_record_is_what_rpc_returned(engine: Engine, client: OdooRpcClient) -> None:
+def test_a_record_is_what_rpc_returned(engine: Engine, client: OdooClient) -> None:
     """many2one as a bare id, unset as false, write_date in UTC beside it."""
     (partner,) = client.create("res.partner", [{"name": "Érable inc.", "email": "a@example.com"}])
     one(engine, client, "partner")
@@ -132,7 +132,7 @@ def test_a_record_is_what_rpc_returned(engine: Engine, client: OdooRpcClient) ->
     assert row["deleted_at"] is None
 
 
-def test_a_changed_record_is_replaced_alone(engine: Engine, client: OdooRpcClient) -> None:
+def test_a_changed_record_is_replaced_alone(engine: Engine, client: OdooClient) -> None:
     first, second = metric(client, "storage_gb"), metric(client, "messages")
     one(engine, client, "metric")
     before = landed(engine, "metric", second)
@@ -143,7 +143,7 @@ def test_a_changed_record_is_replaced_alone(engine: Engine, client: OdooRpcClien
     assert landed(engine, "metric", second) == before
 
 
-def test_a_deleted_record_is_marked_once_and_kept(engine: Engine, client: OdooRpcClient) -> None:
+def test_a_deleted_record_is_marked_once_and_kept(engine: Engine, client: OdooClient) -> None:
     gone = metric(client, "gone")
     one(engine, client, "metric")
     client.call("x_fc_metric", "unlink", [gone])
@@ -155,7 +155,7 @@ def test_a_deleted_record_is_marked_once_and_kept(engine: Engine, client: OdooRp
     assert landed(engine, "metric", gone) == marked
 
 
-def test_a_record_that_comes_back_is_alive_again(engine: Engine, client: OdooRpcClient) -> None:
+def test_a_record_that_comes_back_is_alive_again(engine: Engine, client: OdooClient) -> None:
     """Unchanged but for having left the mirror's domain and returned."""
     (partner,) = client.create("res.partner", [{"name": "Client"}])
     (order,) = client.create("sale.order", [{"partner_id": partner, "x_fc_external_id": "sub_1"}])
@@ -167,7 +167,7 @@ def test_a_record_that_comes_back_is_alive_again(engine: Engine, client: OdooRpc
     assert landed(engine, "subscription", order)["deleted_at"] is None
 
 
-def test_archived_records_are_mirrored_too(engine: Engine, client: OdooRpcClient) -> None:
+def test_archived_records_are_mirrored_too(engine: Engine, client: OdooClient) -> None:
     values = {"name": "Old plan", "billing_period_value": 1, "active": False}
     (plan,) = client.create("sale.subscription.plan", [values])
     one(engine, client, "plan")
@@ -175,7 +175,7 @@ def test_archived_records_are_mirrored_too(engine: Engine, client: OdooRpcClient
     assert (row["record"]["active"], row["deleted_at"]) == (False, None)
 
 
-def test_small_floats_land_digit_for_digit(engine: Engine, client: OdooRpcClient) -> None:
+def test_small_floats_land_digit_for_digit(engine: Engine, client: OdooClient) -> None:
     rates = ["0.0023", "0.0000001", "1e-07", "0.1", "1234567.891", "0.30000000000000004"]
     (currency,) = client.search_read("res.currency", [("name", "=", "USD")], ["id"])
     ids = client.create(
@@ -195,7 +195,7 @@ def test_small_floats_land_digit_for_digit(engine: Engine, client: OdooRpcClient
 
 
 def test_pages_join_without_a_gap(
-    engine: Engine, client: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, client: OdooClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pages in (3, 2):
         for number in range(6):
@@ -214,7 +214,7 @@ def test_pages_join_without_a_gap(
 
 
 def test_an_odoo_that_goes_away_between_pages_changes_nothing(
-    engine: Engine, client: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, client: OdooClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a pass must not mark the other half as deleted."""
     metric(client, "before_the_break")
@@ -246,7 +246,7 @@ def test_an_odoo_that_goes_away_between_pages_changes_nothing(
     assert one(engine, client, "metric").changed == 1
 
 
-def test_an_order_line_and_its_invoice(engine: Engine, client: OdooRpcClient) -> None:
+def test_an_order_line_and_its_invoice(engine: Engine, client: OdooClient) -> None:
     """Only lines of our subscriptions, and only customers' invoices with their product lines."""
     usage = {"name": "Usage", "type": "service", "invoice_policy": "delivery"}
     (product,) = client.create("product.product", [usage])
@@ -284,7 +284,7 @@ def test_an_order_line_and_its_invoice(engine: Engine, client: OdooRpcClient) ->
     assert (move_line["sale_line_ids"], move_line["move_id"]) == ([line], move["id"])
 
 
-def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: OdooRpcClient) -> None:
+def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: OdooClient) -> None:
     """An access right taken away by mistake looked like a deletion, and the next billing run would
     have credited the whole ledger."""
     numbers = [metric(client, f"mass_{number}") for number in range(30)]
@@ -298,7 +298,7 @@ def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: Odoo
     assert landed(engine, "metric", numbers[0])["deleted_at"] is not None
 
 
-def test_tiers_land_with_their_charge(engine: Engine, client: OdooRpcClient) -> None:
+def test_tiers_land_with_their_charge(engine: Engine, client: OdooClient) -> None:
     """A tier that is taken out of its charge, or goes with it, is marked as deleted."""
     (product,) = client.create("product.product", [{"name": "Hours", "type": "service"}])
     tiers = [{"x_from": "0", "x_to": "100"}, {"x_from": "101", "x_unit_price": "0.0023"}]

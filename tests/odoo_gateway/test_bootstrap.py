@@ -10,9 +10,9 @@ import pytest
 
 from odoo_gateway import schema
 from odoo_gateway.bootstrap import bootstrap, plan
+from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from odoo_gateway.schema import (
     CUSTOM_MODELS,
     METRIC,
@@ -27,18 +27,18 @@ from sandbox.odoo.launch import running_double
 
 
 @pytest.fixture
-def odoo(tmp_path: Path) -> Iterator[OdooRpcClient]:
+def odoo(tmp_path: Path) -> Iterator[OdooClient]:
     with running_double(tmp_path / "odoo.db") as url:
         yield connect(url, "any", "admin", "admin")
 
 
-def _field(odoo: OdooRpcClient, model: str, name: str, kind: str) -> None:
+def _field(odoo: OdooClient, model: str, name: str, kind: str) -> None:
     (owner,) = odoo.search_read("ir.model", [("model", "=", model)], ["id"])
     values = {"name": name, "field_description": name, "ttype": kind, "state": "manual"}
     odoo.create("ir.model.fields", [{**values, "model_id": owner["id"]}])
 
 
-def test_plan_tells_everything_and_changes_nothing(odoo: OdooRpcClient) -> None:
+def test_plan_tells_everything_and_changes_nothing(odoo: OdooClient) -> None:
     steps = plan(odoo)
     kinds = Counter(step.kind for step in steps)
     models = len(CUSTOM_MODELS)
@@ -60,7 +60,7 @@ def test_plan_tells_everything_and_changes_nothing(odoo: OdooRpcClient) -> None:
     assert plan(odoo) == []
 
 
-def test_only_what_is_missing_is_made(odoo: OdooRpcClient) -> None:
+def test_only_what_is_missing_is_made(odoo: OdooClient) -> None:
     _field(odoo, "sale.order", "x_fc_plan_code", "char")
     made = bootstrap(odoo)
     assert "field sale.order.x_fc_plan_code" not in map(str, made)
@@ -69,13 +69,13 @@ def test_only_what_is_missing_is_made(odoo: OdooRpcClient) -> None:
     assert list(map(str, bootstrap(odoo))) == ["menu Usage billing / Usage metrics"]
 
 
-def test_a_field_of_another_type_is_refused_by_name(odoo: OdooRpcClient) -> None:
+def test_a_field_of_another_type_is_refused_by_name(odoo: OdooClient) -> None:
     _field(odoo, "sale.order.line", "x_fc_line_key", "integer")
     with pytest.raises(OdooRefusedError, match=r"sale\.order\.line\.x_fc_line_key is there as int"):
         plan(odoo)
 
 
-def test_rows_that_collide_are_said(odoo: OdooRpcClient) -> None:
+def test_rows_that_collide_are_said(odoo: OdooClient) -> None:
     """Two lines with one key, made before the index."""
     _field(odoo, "sale.order.line", "x_fc_line_key", "char")
     (partner,) = odoo.create("res.partner", [{"name": "P"}])
@@ -89,7 +89,7 @@ def test_rows_that_collide_are_said(odoo: OdooRpcClient) -> None:
     assert "unique index sale_order_line (x_fc_line_key)" in steps
 
 
-def test_a_missing_app_is_named(odoo: OdooRpcClient) -> None:
+def test_a_missing_app_is_named(odoo: OdooClient) -> None:
     rows = odoo.search_read("ir.model.data", [("name", "=", "group_account_invoice")], ["id"])
     odoo.call("ir.model.data", "unlink", [row["id"] for row in rows])
     with pytest.raises(OdooRefusedError, match=r"no group account\.group_account_invoice"):
@@ -122,7 +122,7 @@ FIRST_INDEXES = (Unique("x_fc_charge", ("x_plan_code", "x_code")),)
 
 
 def test_what_the_first_version_made_gains_what_is_new(
-    odoo: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+    odoo: OdooClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An Odoo in use keeps its records: a charge without tiers becomes one that may have them, two
     versions of it may stand beside each other, and a commitment needs neither metric nor price."""
