@@ -71,20 +71,21 @@ def connect(
 
 def _address(url: str) -> httpx.URL:
     """The address without a path, which may be a page of Odoo's that somebody copied."""
-    parts = urlsplit(url)
     try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.username or parts.password:
-        raise OdooRefusedError(
-            "ODOO_URL carries a user or a password: these belong into ODOO_USER and ODOO_API_KEY"
-        )
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == -1:
-        raise OdooRefusedError(
-            f"ODOO_URL {url}: is not an address such as https://odoo.example.com; mend it in .env"
-        )
-    return httpx.URL(scheme=parts.scheme, host=parts.hostname, port=port)
+        parts = urlsplit(url)
+        if parts.username or parts.password:
+            raise OdooRefusedError(
+                "ODOO_URL carries a user or a password: these belong into ODOO_USER and"
+                " ODOO_API_KEY"
+            )
+        address = httpx.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
+        if address.scheme in DEFAULT_PORTS and address.host:  # raises on half an international name
+            return address
+    except (ValueError, httpx.InvalidURL):
+        pass
+    raise OdooRefusedError(
+        f"ODOO_URL {url}: is not an address such as https://odoo.example.com; mend it in .env"
+    )
 
 
 def _over_jsonrpc(
@@ -121,8 +122,10 @@ def _over_jsonrpc(
 def _over_json2(
     address: httpx.URL, db: str, user: str, key: SecretStr, timeout: float
 ) -> Json2Client:
-    if not all("!" <= character <= "~" for character in key.get_secret_value()):
+    if not _is_plain(key.get_secret_value()):
         raise OdooRefusedError(f"ODOO_API_KEY has characters that no key has: {NEW_KEY}")
+    if not _is_plain(db):
+        raise OdooRefusedError(f"ODOO_DB {db!r}: Odoo has no such database; {DATABASE_NAMES}")
     http = httpx.Client(
         base_url=address,
         headers={"Authorization": f"Bearer {key.get_secret_value()}", "X-Odoo-Database": db},
@@ -155,6 +158,11 @@ def _over_json2(
         )
     client.pauses = PAUSES
     return client
+
+
+def _is_plain(text: str) -> bool:
+    """What a header can carry: visible ASCII characters."""
+    return all("!" <= character <= "~" for character in text)
 
 
 def _away(address: httpx.URL, error: OdooError) -> OdooError:

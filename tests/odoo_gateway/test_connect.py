@@ -68,7 +68,18 @@ def test_nobody_listens(transport: OdooTransport) -> None:
     assert time.monotonic() - started < sum(PAUSES) / 2
 
 
-@pytest.mark.parametrize("url", ["odoo.example.com", "ftp://x", "http://", "http://x:notaport"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "odoo.example.com",
+        "ftp://x",
+        "http://",
+        "http://x:notaport",
+        "http://x:99999",
+        "http://[::1",
+        "http://xn--zz",
+    ],
+)
 def test_no_address(url: str) -> None:
     with pytest.raises(OdooRefusedError, match="is not an address such as"):
         connect(url, "odoo", "admin", KEY)
@@ -101,6 +112,11 @@ def test_the_owner_of_a_key_is_told(tmp_path: Path) -> None:
             "ODOO_USER 'nobody': the key in ODOO_API_KEY belongs to 'admin'; name that user, or put"
             " a key of this one's into .env"
         )
+
+
+def test_a_database_that_no_header_can_carry() -> None:
+    with pytest.raises(OdooRefusedError, match="ODOO_DB 'comptabilité'"):
+        connect("http://127.0.0.1:1", "comptabilité", "a", KEY, transport=OdooTransport.JSON2)
 
 
 def test_an_address_that_redirects_is_named() -> None:
