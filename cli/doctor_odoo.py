@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
+from cli.doctor_odoo_push import journals, rights, subscriptions
 from cli.findings import Finding, failed, ok, warning
 from odoo_gateway.bootstrap import plan
 from odoo_gateway.client import OdooClient
@@ -49,6 +50,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
         "Odoo currency": partial(_currency, settings=settings),
         "Odoo taxes": partial(_taxes, settings=settings),
         "Odoo products": _products,
+        "Odoo rights": rights,
+        "Odoo journals": journals,
+        "Odoo subscriptions": subscriptions,
     }
     for name, check in checks.items():
         try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from odoo_gateway.client import OdooClient, Record
+from odoo_gateway.client import Domain, OdooClient, Record
 
 _Line = Mapping[str, Any]
 
@@ -90,42 +90,42 @@ class Judge:
         """By line_key, those that must not be created."""
         if not lines:
             return {}
-        orders = self._read("sale.order", "odoo_order_id", lines, self.order_fields)
-        products = self._read(
-            "product.product", "odoo_product_id", lines, ("name", "active", "invoice_policy")
-        )
-        partners = {
-            record["id"]: record
-            for record in self.client.search_read(
-                "res.partner",
-                [("id", "in", sorted({order["partner_id"] for order in orders.values()}))],
-                ["name", "country_id"],
+        orders = {
+            order["id"]: (order, problem)
+            for order, problem in self.orders(
+                [("id", "in", sorted({line["odoo_order_id"] for line in lines}))]
             )
         }
-        of_orders = {
-            number: self._of_order(order, partners[order["partner_id"]])
-            for number, order in orders.items()
-        }
+        products = self._products(lines)
         found = {}
         for line in lines:
             number = line["odoo_order_id"]
-            problem = (
-                of_orders[number]
-                if number in orders
-                else Problem("order_missing", f"sale.order {number} is gone")
-            )
-            problem = problem or self._of_line(line, orders[number], products)
+            if number in orders:
+                order, problem = orders[number]
+                problem = problem or self._of_line(line, order, products)
+            else:
+                problem = Problem("order_missing", f"sale.order {number} is gone")
             if problem:
                 found[line["line_key"]] = problem
         return found
 
-    def _read(
-        self, model: str, column: str, lines: Sequence[_Line], fields: Sequence[str]
-    ) -> dict[int, Record]:
-        ids = sorted({line[column] for line in lines if line[column] is not None})
-        if not ids:
-            return {}
-        found = self.client.search_read(model, [("id", "in", ids)], fields)
+    def orders(self, domain: Domain) -> list[tuple[Record, Problem | None]]:
+        """The orders of a domain, each with what keeps every line off it."""
+        orders = self.client.search_read("sale.order", domain, self.order_fields)
+        ids = sorted({order["partner_id"] for order in orders})
+        partners = {
+            record["id"]: record
+            for record in self.client.search_read(
+                "res.partner", [("id", "in", ids)], ["name", "country_id"]
+            )
+        }
+        return [(order, self._of_order(order, partners[order["partner_id"]])) for order in orders]
+
+    def _products(self, lines: Sequence[_Line]) -> dict[int, Record]:
+        ids = {line["odoo_product_id"] for line in lines if line["odoo_product_id"] is not None}
+        found = self.client.search_read(
+            "product.product", [("id", "in", sorted(ids))], ["name", "active", "invoice_policy"]
+        )
         return {record["id"]: record for record in found}
 
     def _of_order(self, order: Record, partner: Record) -> Problem | None:

@@ -221,6 +221,14 @@ def _check_object_reference(
     raise Fault(f"External ID not found in the system: {module}.{name}")
 
 
+def _has_access(env: Environment, model: str, ids: Any, operation: str) -> bool:
+    try:
+        manual.check_access(env, model, operation)
+    except AccessError:
+        return False
+    return True
+
+
 # The operation whose access right a method needs (fields_get: none), and the method.
 ORM: dict[str, tuple[str, Callable[..., Any]]] = {
     "search": ("read", _search),
@@ -231,7 +239,8 @@ ORM: dict[str, tuple[str, Callable[..., Any]]] = {
     "write": ("write", _write),
     "unlink": ("unlink", _unlink),
     "fields_get": ("", _fields_get),
+    "has_access": ("", _has_access),
     "context_get": ("read", _context_get),
     "check_object_reference": ("read", _check_object_reference),
 }
-OF_RECORDS = frozenset({"read", "write", "unlink"})
+OF_RECORDS = frozenset({"read", "write", "unlink", "has_access"})

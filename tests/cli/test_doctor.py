@@ -34,6 +34,9 @@ CHECKS = [
     "Odoo currency",
     "Odoo taxes",
     "Odoo products",
+    "Odoo rights",
+    "Odoo journals",
+    "Odoo subscriptions",
 ]
 
 
@@ -296,6 +299,42 @@ def test_a_usage_product_that_would_bill_wrongly_is_named(
     assert found.status is Status.FAILED
     assert says in found.found
     assert odoo_finding(settings, "Odoo products").status is Status.OK
+
+
+def test_without_a_journal_for_sales_nothing_can_be_invoiced(
+    settings: Settings, odoo: OdooClient
+) -> None:
+    ids = [row["id"] for row in odoo.search_read("account.journal", [("type", "=", "sale")], [])]
+    odoo.write("account.journal", ids, {"active": False})
+    found = odoo_finding(settings, "Odoo journals")
+    odoo.write("account.journal", ids, {"active": True})
+    assert found.status is Status.FAILED
+    assert odoo_finding(settings, "Odoo journals").status is Status.OK
+
+
+def test_orders_that_would_take_no_usage_are_counted(settings: Settings, odoo: OdooClient) -> None:
+    """One is locked, one of a customer without an address, one is closed, as finance wants it."""
+    (partner,) = odoo.create("res.partner", [{"name": "Somewhere"}])
+    (province,) = odoo.search_read("res.country.state", [("code", "=", "ON")], ["country_id"])
+    place = {"state_id": province["id"], "country_id": province["country_id"]}
+    (at_home,) = odoo.create("res.partner", [{"name": "At home", **place}])
+    orders = odoo.create(
+        "sale.order",
+        [
+            {"partner_id": customer, "x_fc_external_id": f"doctor_{number}"}
+            for number, customer in enumerate((partner, at_home, at_home, at_home))
+        ],
+    )
+    odoo.call("sale.order", "action_confirm", orders)
+    odoo.call("sale.order", "action_lock", [orders[1]])
+    odoo.write("sale.order", [orders[2]], {"subscription_state": "6_churn"})
+    found = odoo_finding(settings, "Odoo subscriptions")
+    assert found.status is Status.WARNING
+    assert found.found.startswith("2 of 4 would take no usage: 1 × ")
+    assert "Somewhere has no country: complete the address" in found.next
+    odoo.call("sale.order", "action_unlock", [orders[1]])
+    odoo.call("sale.order", "action_cancel", [orders[0]])
+    assert odoo_finding(settings, "Odoo subscriptions").status is Status.OK
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,7 @@ def test_currency_rates_are_units_per_company_currency(odoo: OdooClient, world: 
     )
     assert row["rate"] == 0.77
     assert row["inverse_company_rate"] == pytest.approx(1 / 0.77)
+
+
+def test_a_right_is_told(odoo: OdooClient) -> None:
+    assert odoo.call("sale.order.line", "has_access", [], operation="create") is True
