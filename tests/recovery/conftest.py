@@ -1,4 +1,5 @@
-"""Recovery tests play with the marts of tests/exports and the endpoint of tests/ingest/api."""
+"""Recovery tests play with the marts of tests/exports, the endpoint of tests/ingest/api and the
+Odoos of tests/contract."""
 
 from __future__ import annotations
 
@@ -6,4 +7,4 @@ import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_TESTS / "exports"), str(_TESTS / "ingest" / "api")]
+sys.path[:0] = [str(_TESTS / each) for each in ("exports", "ingest/api", "contract")]
