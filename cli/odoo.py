@@ -35,11 +35,24 @@ def odoo_mirror(
     accept_deletions: Annotated[
         bool, typer.Option("--accept-deletions", help="Even of most records of a model.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything, not only what was written since.")
+    ] = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Read Odoo into raw.odoo_*."""
+    """Read into raw.odoo_* what was written in Odoo since the last time.
+
+    After Odoo was restored from a backup, use --full.
+    """
+    current = settings()
     with warehouse() as engine:
-        counts = mirror(engine, connect_from(settings()), accept_deletions=accept_deletions)
+        counts = mirror(
+            engine,
+            connect_from(current),
+            odoo=f"{current.odoo_url}/{current.odoo_db}",
+            full=full,
+            accept_deletions=accept_deletions,
+        )
         settle_invoiced(engine)
     show([{"table": f"raw.odoo_{name}", **vars(count)} for name, count in counts.items()], format_)
 

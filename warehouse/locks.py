@@ -24,14 +24,15 @@ def advisory_lock(connection: Connection, name: str) -> None:
 
 
 @contextlib.contextmanager
-def session_lock(engine: Engine, name: str) -> Iterator[bool]:
-    """Tries for the lock on a connection of its own and yields whether it was free; a process that
-    dies gives it back with its connection."""
+def session_lock(engine: Engine, name: str, *, wait: bool = False) -> Iterator[bool]:
+    """Tries for the lock on a connection of its own and yields whether it was free, or waits until
+    it is; a process that dies gives it back with its connection."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         number = {"n": lock_number(name)}
-        taken = bool(
-            connection.execute(sa.text("select pg_try_advisory_lock(:n)"), number).scalar_one()
-        )
+        if wait:
+            connection.execute(sa.text("select pg_advisory_lock(:n)"), number)
+        asked = "select true" if wait else "select pg_try_advisory_lock(:n)"
+        taken = bool(connection.execute(sa.text(asked), number).scalar_one())
         try:
             yield taken
         finally:

@@ -161,6 +161,7 @@ ODOO_TABLES = {
         "plan",
         "product",
         "subscription",
+        "tax",
     )
 }
 
@@ -367,11 +368,16 @@ odoo_mirror = sa.Table(
     sa.Column("table_name", sa.Text, primary_key=True),  # raw.odoo_<table_name>
     sa.Column("odoo", sa.Text, nullable=False),  # which database it was read from
     sa.Column("fields", ARRAY(sa.Text), nullable=False),  # others now, and all is read again
-    # Everything up to (write_date, id) has landed; null while a first pass is under way.
+    # When the last complete pass began by our clock, Odoo's had come to `written_until` or further;
+    # all that was committed by then has landed.
     _timestamp("written_until", nullable=True),
-    sa.Column("last_id", sa.BigInteger, nullable=False),
-    _timestamp("swept_at", nullable=True),  # when deletions were last looked for
-    _timestamp("read_at", default=True),
+    _timestamp("read_at", nullable=True),
+    _timestamp("full_at", nullable=True),  # when the last complete pass over everything began
+    # The pass under way: when it began, from which write_date on it reads (null: everything), up
+    # to which id it has landed.
+    _timestamp("started_at", nullable=True),
+    _timestamp("since", nullable=True),
+    sa.Column("last_id", sa.BigInteger, nullable=False, server_default="0"),
     schema="ops",
 )
 

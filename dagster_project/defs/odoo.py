@@ -28,14 +28,15 @@ def _materialized(
     warehouse: Warehouse, odoo: Odoo, models: Sequence[Mirrored]
 ) -> Iterator[dg.MaterializeResult[None]]:
     with warehouse.engine() as engine, odoo.client() as client:
-        counts = mirror(engine, client, models)
+        counts = mirror(engine, client, models, odoo=odoo.database)
         if models is BILLING:
             settle_invoiced(engine)
     for table, count in counts.items():
         yield dg.MaterializeResult(
             asset_key=["raw", f"odoo_{table}"],
             metadata={
-                "dagster/row_count": count.read,
+                "dagster/row_count": count.live,
+                "read": count.read,
                 "changed": count.changed,
                 "deleted": count.deleted,
             },

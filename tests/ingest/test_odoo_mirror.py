@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from ingest import odoo_mirror
 from ingest.odoo_mirror import (
     BILLING,
     MASTER,
@@ -20,6 +19,7 @@ from ingest.odoo_mirror import (
     MirrorCount,
     Mirrored,
     mirror,
+    passes,
 )
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.client import OdooClient
@@ -202,7 +202,7 @@ def test_pages_join_without_a_gap(
             metric(client, f"paged_{pages}_{number}")
     wanted = {row["id"] for row in client.search_read("x_fc_metric", [], ["id"])}
     for page in (1, 3, len(wanted) - 1, len(wanted), len(wanted) + 1):
-        monkeypatch.setattr(odoo_mirror, "PAGE", page)
+        monkeypatch.setattr(passes, "PAGE", page)
         with engine.begin() as connection:
             connection.execute(sa.delete(ODOO_TABLES["metric"]))
         count = one(engine, client, "metric")
@@ -213,17 +213,17 @@ def test_pages_join_without_a_gap(
             )
 
 
-def test_an_odoo_that_goes_away_between_pages_changes_nothing(
+def test_an_odoo_that_goes_away_between_pages_deletes_nothing_and_is_read_on(
     engine: Engine, client: OdooClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a pass must not mark the other half as deleted."""
+    """Half a pass must not mark the other half as deleted, and the next pass reads that half."""
     metric(client, "before_the_break")
     one(engine, client, "metric")
     with engine.connect() as connection:
-        before = connection.execute(sa.select(ODOO_TABLES["metric"])).all()
-    (first, *_) = client.search_read("x_fc_metric", [], ["id"], limit=1)
-    client.write("x_fc_metric", [first["id"]], {"x_unit": "changed"})
-    monkeypatch.setattr(odoo_mirror, "PAGE", 1)
+        began = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    ids = [row["id"] for row in client.search_read("x_fc_metric", [], ["id"])]
+    client.write("x_fc_metric", [ids[0], ids[1]], {"x_unit": "changed"})
+    monkeypatch.setattr(passes, "PAGE", 1)
 
     class Breaking:
         """Every call goes through, until the second page."""
@@ -241,9 +241,14 @@ def test_an_odoo_that_goes_away_between_pages_changes_nothing(
 
     with pytest.raises(OdooTransientError):
         mirror(engine, Breaking(), [BY_TABLE["metric"]])
+    assert landed(engine, "metric", ids[0])["record"]["x_unit"] == "changed"
+    assert landed(engine, "metric", ids[1])["record"]["x_unit"] != "changed"
     with engine.connect() as connection:
-        assert connection.execute(sa.select(ODOO_TABLES["metric"])).all() == before
-    assert one(engine, client, "metric").changed == 1
+        gone = sa.select(ODOO_TABLES["metric"]).where(ODOO_TABLES["metric"].c.deleted_at >= began)
+        assert connection.execute(gone).all() == []
+    count = one(engine, client, "metric")
+    assert count == MirrorCount(read=len(ids) - 1, changed=1, deleted=0)
+    assert landed(engine, "metric", ids[1])["record"]["x_unit"] == "changed"
 
 
 def test_an_order_line_and_its_invoice(engine: Engine, client: OdooClient) -> None:

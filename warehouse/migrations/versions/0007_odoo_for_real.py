@@ -34,12 +34,25 @@ def upgrade() -> None:
         sa.Column("odoo", sa.Text(), nullable=False),
         sa.Column("fields", ARRAY(sa.Text()), nullable=False),
         _timestamp("written_until"),
-        sa.Column("last_id", sa.BigInteger(), nullable=False),
-        _timestamp("swept_at"),
-        _timestamp("read_at", default=True),
+        _timestamp("read_at"),
+        _timestamp("full_at"),
+        _timestamp("started_at"),
+        _timestamp("since"),
+        sa.Column("last_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("table_name"),
         schema="ops",
     )
+    op.create_table(
+        "odoo_tax",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("write_date", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("record", JSONB(), nullable=False),
+        _timestamp("mirrored_at", default=True),
+        _timestamp("deleted_at"),
+        sa.PrimaryKeyConstraint("id"),
+        schema="raw",
+    )
+    op.execute("grant select on raw.odoo_tax to fusion_transform")
     op.drop_constraint("odoo_push_state", "odoo_push", schema="ops")
     op.create_check_constraint("odoo_push_state", "odoo_push", _STATES, schema="ops")
     op.add_column("odoo_push", sa.Column("problem", sa.Text()), schema="ops")
@@ -170,4 +183,5 @@ def downgrade() -> None:
     op.drop_constraint("odoo_push_state", "odoo_push", schema="ops")
     op.execute("delete from ops.odoo_push where state not in ('verified', 'refused', 'differs')")
     op.create_check_constraint("odoo_push_state", "odoo_push", _OLD_STATES, schema="ops")
+    op.drop_table("odoo_tax", schema="raw")
     op.drop_table("odoo_mirror", schema="ops")
