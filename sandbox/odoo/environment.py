@@ -85,10 +85,15 @@ class Environment(Records):
             behaviour.deleted(self, rows)
 
     def _let_go(self, model: str, ids: Sequence[int]) -> None:
-        """What manual many2ones do when their record goes. Odoo's own ones do nothing here."""
+        """What many2manys, and many2ones that say so, do when their record goes. Where they are
+        emptied it is PostgreSQL that does it: write_date does not move."""
         for other, fields in list(self.models.items()):
             for name, described in fields.items():
-                if described.relation != model or described.on_delete is None:
+                if described.relation != model or not described.stored:
+                    continue
+                if described.type == "many2many":
+                    self._forget(other, name, set(ids))
+                if described.on_delete is None:
                     continue
                 referring = [each for number in ids for each in self.referring(other, name, number)]
                 if not referring:
@@ -100,7 +105,13 @@ class Environment(Records):
                         raise self._dangling(other, described, name)
                     case _:
                         for each in referring:
-                            self.update(other, each, {name: False})
+                            self.store.put(other, each, {**self.row(other, each), name: False})
+
+    def _forget(self, model: str, name: str, gone: set[int]) -> None:
+        for number in {each for target in gone for each in self.referring(model, name, target)}:
+            row = self.row(model, number)
+            left = [each for each in row[name] if each not in gone]
+            self.store.put(model, number, {**row, name: left})
 
     # --- details
 

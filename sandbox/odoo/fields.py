@@ -19,7 +19,7 @@ NUMBERS = frozenset({"float", "monetary", "integer"})
 class Field:
     """`related` reads and writes through a many2one; `inverse` is a one2many's many2one;
     `compute` gives a value that is not stored. `digits` names a decimal.precision. `on_delete` is
-    what a manual many2one does when its record goes: restrict, cascade or set null."""
+    what a many2one does when its record goes: restrict, cascade or set null."""
 
     type: str = "char"
     label: str = ""

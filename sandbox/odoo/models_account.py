@@ -70,7 +70,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "journal_id": many2one("account.journal", "Journal", default=1),
         "fiscal_position_id": many2one("account.fiscal.position", "Fiscal Position"),
         "invoice_user_id": many2one("res.users", "Salesperson", default=2),
-        "reversed_entry_id": many2one("account.move", "Reversal of"),
+        "reversed_entry_id": many2one("account.move", "Reversal of", on_delete="set null"),
         "line_ids": Field(
             "one2many", "Journal Items", relation="account.move.line", inverse="move_id"
         ),

@@ -101,10 +101,10 @@ def _template_created(env: Environment, ids: list[int]) -> None:
 
 
 def _template_written(env: Environment, ids: list[int], values: Row) -> None:
-    if "active" in values:
-        for number in ids:
-            variants = _variants(env, "product.template", number)
-            env.write("product.product", variants, {"active": values["active"]})
+    """A variant's write_date moves with its template's."""
+    shared = {"active": values["active"]} if "active" in values else {}
+    for number in ids:
+        env.write("product.product", _variants(env, "product.template", number), shared)
 
 
 BEHAVIOURS = {

@@ -78,7 +78,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "invoice_count": Field("integer", "Invoice Count", compute=_invoice_count),
         # Enterprise's subscription fields, as documented.
         "is_subscription": Field("boolean", "Recurring"),
-        "plan_id": many2one("sale.subscription.plan", "Recurring Plan"),
+        "plan_id": many2one("sale.subscription.plan", "Recurring Plan", on_delete="set null"),
         "subscription_state": selection("Subscription Status", *SUBSCRIPTION_STATES),
         "start_date": Field("date", "Start Date"),
         "next_invoice_date": Field("date", "Date of Next Invoice"),

@@ -114,3 +114,9 @@ class World:
 
     def post(self, *moves: int) -> None:
         self.client.call("account.move", "action_post", moves)
+
+    def pay(self, move: int) -> None:
+        """The whole of a posted invoice, as the button "Pay" does."""
+        action = self.client.call("account.move", "action_register_payment", [move])
+        (wizard,) = self.client.create("account.payment.register", [{}], context=action["context"])
+        self.client.call("account.payment.register", "action_create_payments", [wizard])
