@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow conformance bench-ingest bench-rating up lint format lock clean install
+.PHONY: help demo test test-slow conformance bench-ingest bench-rating bench-odoo up lint format lock clean install
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-ingest: $(INSTALLED) ## The endpoint against COPY, a plain endpoint and an
 
 bench-rating: $(INSTALLED) ## The rating against DuckDB, Lago's way and itself
 	@$(BIN)/python -m bench.rating
+
+bench-odoo: $(INSTALLED) ## The mirror against a bare search_read, on a real Odoo 19 (ODOO_TEST_URL)
+	@$(BIN)/python -m bench.odoo
 
 clean: ## Throw away all local state: databases, exports, the demo's world
 	@rm -rf .fusion

@@ -34,11 +34,10 @@ _now: sa.ColumnElement[datetime] = sa.func.clock_timestamp(type_=sa.TIMESTAMP(ti
 @dataclass(frozen=True)
 class Pass:
     """A pass under way: it reads what was written at or after `since` (Odoo's clock; None is
-    everything), has landed the ids up to `last_id`, and began at `started_at` (the warehouse's
-    clock), in this process or in one that was killed. `known_at` is when the complete pass before
-    it began: what was found deleted since then, this table has not heard of."""
+    everything) and has landed the ids up to `last_id`, in this process or in one that was killed.
+    `known_at` is when the complete pass before it began, by the warehouse's clock: what was found
+    deleted since then, this table has not heard of."""
 
-    started_at: datetime
     since: datetime | None
     last_id: int
     known_at: datetime | None
@@ -61,14 +60,14 @@ def begin(
                 table_name=table, odoo=odoo, fields=list(fields), started_at=now
             )
         )
-        return Pass(started_at=now, since=None, last_id=0, known_at=None)
+        return Pass(since=None, last_id=0, known_at=None)
     if row.started_at is not None and not full:
-        return Pass(row.started_at, row.since, row.last_id, row.read_at)
+        return Pass(row.since, row.last_id, row.read_at)
     since = None
     if not full and row.written_until is not None and now - row.full_at < FULL_EVERY:
         since = row.written_until - OVERLAP
     _update(connection, table, started_at=now, since=since, last_id=0)
-    return Pass(started_at=now, since=since, last_id=0, known_at=row.read_at)
+    return Pass(since=since, last_id=0, known_at=row.read_at)
 
 
 def reached(connection: Connection, table: str, last_id: int) -> None:
@@ -88,8 +87,12 @@ def finish(connection: Connection, table: str) -> None:
     if newest is not None:
         # A stamp of the future proves a clock that was wrong once, and nothing else.
         proven.append(min(newest, now) - (now - row.started_at))
-    if row.written_until is not None:
-        proven.append(row.written_until + (row.started_at - row.read_at))
+    # Any table's passes tell of the same clock.
+    proven += [
+        other.written_until + (row.started_at - other.read_at)
+        for other in connection.execute(sa.select(progress).where(progress.c.odoo == row.odoo))
+        if other.written_until is not None
+    ]
     _update(
         connection,
         table,

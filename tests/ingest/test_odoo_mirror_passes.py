@@ -136,9 +136,7 @@ def test_what_commits_late_is_found(
     with engine.begin() as connection:
         (stamp,) = connection.execute(sa.select(table.c.write_date).where(table.c.id == late)).one()
         old = {**record(engine, "metric", late), "x_unit": "old"}
-        connection.execute(
-            sa.update(ODOO_TABLES["metric"]).where(table.id == late).values(record=old)
-        )
+        connection.execute(sa.update(table).where(table.c.id == late).values(record=old))
         connection.execute(sa.update(odoo_mirror).values(written_until=stamp + lasted))
     one(engine, client, "metric")
     assert record(engine, "metric", late)["x_unit"] == (False if seen else "old")
