@@ -21,6 +21,8 @@ from ingest.api.catalogue import (
     get_plan,
     get_plans,
 )
+from ingest.api.customer_bodies import REQUIRED as CUSTOMER_FIELDS
+from ingest.api.customers import get_customer, get_customers, post_customer
 from ingest.api.database import Database
 from ingest.api.direct import Direct, Endpoint
 from ingest.api.events import (
@@ -43,6 +45,13 @@ from ingest.api.payloads import (
     UsageRequest,
 )
 from ingest.api.problems import EXCEPTION_HANDLERS
+from ingest.api.subscription_bodies import REQUIRED as SUBSCRIPTION_FIELDS
+from ingest.api.subscriptions import (
+    delete_subscription,
+    get_subscription,
+    get_subscriptions,
+    post_subscription,
+)
 from ingest.api.usage import accept_usage, post_usage
 from ingest.api.usage_reading import get_current_usage, get_past_usage
 from ingest.api.writer import Writer
@@ -136,6 +145,13 @@ def _framework(parts: Parts) -> Litestar:
         get_billable_metric,
         get_plans,
         get_plan,
+        post_customer,
+        get_customers,
+        get_customer,
+        post_subscription,
+        get_subscriptions,
+        get_subscription,
+        delete_subscription,
         get_health,
     ]
     app = Litestar(
@@ -176,6 +192,6 @@ def _openapi() -> OpenAPIConfig:
 
 def _mark_required(app: Litestar) -> None:
     """Fields that the decoder lets pass, so that every error of a batch is named, are required."""
-    for name, fields in REQUIRED.items():
+    for name, fields in {**REQUIRED, **CUSTOMER_FIELDS, **SUBSCRIPTION_FIELDS}.items():
         schemas = app.openapi_schema.components.schemas or {}
         schemas[name].required = fields

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Sequence
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -236,13 +237,13 @@ def decode(model: type[T], body: bytes) -> T:
 
     Raises ProblemError 400 or 422.
     """
-    root = _ROOTS[model]
+    root, decoder = _reader(model)
     try:
-        decoded: T = _DECODERS[model].decode(body)
+        decoded: T = decoder.decode(body)
         content = getattr(decoded, root)
         items = content if isinstance(content, list) else [] if content is None else [content]
         if may_hold_twice(body, items):
-            _refuse_twice(body, root, items)
+            _refuse_twice(body, root, items, single=not isinstance(content, list))
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from None
     except UnicodeDecodeError:
@@ -255,7 +256,7 @@ def decode(model: type[T], body: bytes) -> T:
     return decoded
 
 
-def _refuse_twice(body: bytes, root: str, items: Sequence[Struct]) -> None:
+def _refuse_twice(body: bytes, root: str, items: Sequence[Struct], *, single: bool) -> None:
     """Raises ProblemError 422 for keys that came twice, 400 where the root did."""
     fields = items[0].__struct_encode_fields__ if items else ()
     found = fields_twice(body, root, fields)
@@ -265,18 +266,16 @@ def _refuse_twice(body: bytes, root: str, items: Sequence[Struct]) -> None:
         details: Details = {
             str(index): {name: [INVALID] for name in names} for index, names in found.items()
         }
-        raise invalid(details if root != "event" else details["0"])
+        raise invalid(details["0"] if single else details)
 
 
-_ROOTS: dict[type, str] = {
-    UsageRequest: "counters",
-    EventRequest: "event",
-    EventsRequest: "events",
-}
-_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
-    model: msgspec.json.Decoder(model, float_hook=literal)
-    for model in (UsageRequest, EventRequest, EventsRequest)
-}
+@cache
+def _reader(model: type[Any]) -> tuple[str, msgspec.json.Decoder[Any]]:
+    """The root key, which is the struct's one field, and the decoder."""
+    (root,) = model.__struct_fields__
+    return root, msgspec.json.Decoder(model, float_hook=literal)
+
+
 _PLACE = re.compile(r" - at `\$\.(\w+)(?:\[(\d+)\])?(?:\.(\w+))?")
 
 

@@ -35,6 +35,12 @@ class Case:
 
 SECRET_COUNTER = used("maps", 1, code="map_loads", transaction_id="secret-counter")
 SECRET_EVENT = happened("maps", 2, "map_loads", value=7) | {"transaction_id": "secret-event"}
+SECRET_REQUEST = {
+    "external_customer_id": "secret-customer",
+    "plan_code": "maps_growth",
+    "external_id": "secret-sub",
+}
+SECRET_CUSTOMER = {"external_id": "secret-customer", "city": "secret-city"}
 BIRCH = {"external_customer_id": "birch"}
 MAPS = {"external_subscription_id": "maps"}
 
@@ -54,6 +60,21 @@ CASES = {
     ),
     ("GET", "/billable_metrics"): Case(200, "map_loads"),
     ("GET", "/billable_metrics/{code}"): Case(404, "map_loads", path={"code": "map_loads"}),
+    ("POST", "/customers"): Case(
+        200, "secret-city", body={"customer": {"external_id": "secret-customer"}}
+    ),
+    ("GET", "/customers"): Case(200, "secret-customer"),
+    ("GET", "/customers/{external_id}"): Case(
+        404, "secret-city", path={"external_id": "secret-customer"}
+    ),
+    ("POST", "/subscriptions"): Case(200, "secret-name", body={"subscription": SECRET_REQUEST}),
+    ("GET", "/subscriptions"): Case(200, "secret-name"),
+    ("GET", "/subscriptions/{external_id}"): Case(
+        404, "secret-name", path={"external_id": "secret-sub"}
+    ),
+    ("DELETE", "/subscriptions/{external_id}"): Case(
+        404, "secret-name", path={"external_id": "secret-ended"}
+    ),
     ("GET", "/plans"): Case(200, "maps_growth"),
     ("GET", "/plans/{code}"): Case(404, "maps_growth", path={"code": "maps_growth"}),
 }
@@ -85,6 +106,10 @@ def test_no_route_is_without_a_case() -> None:
 def secrets(lago_world: LagoWorld) -> LagoWorld:
     lago_world.theirs.post("/usage", {"counters": [SECRET_COUNTER]}).raise_for_status()
     lago_world.theirs.post("/events", {"event": SECRET_EVENT}).raise_for_status()
+    lago_world.theirs.post("/customers", {"customer": SECRET_CUSTOMER}).raise_for_status()
+    for external_id in ("secret-sub", "secret-ended"):
+        asked = SECRET_REQUEST | {"external_id": external_id, "name": "secret-name"}
+        lago_world.theirs.post("/subscriptions", {"subscription": asked}).raise_for_status()
     return lago_world
 
 
@@ -92,8 +117,10 @@ def stored(service: Service) -> list[Any]:
     with psycopg.connect(service.endpoint.database_url) as connection:
         return connection.execute(
             "select row_to_json(counter)::text from raw.usage_counter as counter"
-            " where service_code = %s order by 1",
-            [service.code],
+            " where service_code = %(service)s"
+            " union all select row_to_json(command)::text from raw.command as command"
+            " where service_code = %(service)s order by 1",
+            {"service": service.code},
         ).fetchall()
 
 

@@ -170,6 +170,11 @@ def upgrade() -> None:
     op.execute("grant select, insert on raw.command to fusion_ingest")
     op.execute("grant select, insert, update, delete on ops.webhook_endpoint to fusion_ingest")
     op.execute("grant select on ops.command_state to fusion_ingest")
+    # What became of a command in Odoo, for the app that asked.
+    op.execute(
+        "grant select on raw.odoo_partner, raw.odoo_account_link, raw.odoo_subscription"
+        " to fusion_ingest"
+    )
     op.execute("grant select on raw.command, ops.odoo_mirror, ops.command_state to fusion_transform")
 
 
