@@ -40,6 +40,7 @@ UNUSABLE = {
     "exports.catalogue.effect": ("EffectBusyError",),
     "exports.explain": ("UnknownLineError",),
     "exports.finance.errors": ("FinanceExportError",),
+    "exports.commands.outcomes": ("ApplyBusyError",),
     "exports.usage_lines": ("NothingRatedError", "PushBusyError"),
     "ingest.api.server": ("ServeError",),
     "ingest.app_billing.files": ("AppBillingFileError",),

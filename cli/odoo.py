@@ -8,6 +8,7 @@ import typer
 
 from cli.options import DryRunOption, FormatOption, warehouse
 from cli.output import Format, show
+from exports.commands.applying import apply_commands
 from exports.push_record import settle_invoiced
 from exports.usage_lines import push
 from ingest.odoo_mirror import mirror
@@ -70,3 +71,31 @@ def odoo_push(dry_run: DryRunOption = False, format_: FormatOption = Format.TABL
         )
     show(result, format_, title="Push")
     raise typer.Exit(1 if result.refused or result.differs else 0)
+
+
+@group.command("apply")
+def odoo_apply(
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Also what Odoo refused: it was mended there.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Make the customers and subscriptions that apps asked for, and end those they ended."""
+    current = settings()
+    with warehouse() as engine:
+        result = apply_commands(
+            engine,
+            connect_from(current),
+            database=f"{current.odoo_url}/{current.odoo_db}",
+            zone=current.zone,
+            refused=refused,
+            dry_run=dry_run,
+        )
+    if format_ is Format.TABLE:
+        show(result.fates, format_, title="Would do" if dry_run else "Commands")
+        show(result.counts(), format_, title="Commands by state")
+    else:
+        show(result, format_)
+    unsettled = result.refused or result.ambiguous or result.retrying
+    raise typer.Exit(1 if unsettled and not dry_run else 0)

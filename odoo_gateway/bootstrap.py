@@ -21,6 +21,8 @@ from odoo_gateway.uniqueness import unique_indexes
 # A copied order or line is another one: its keys and its history must not travel along.
 NOT_COPIED = frozenset(
     {
+        "x_fc_account_key",
+        "x_fc_command_key",
         "x_fc_external_id",
         "x_fc_line_key",
         "x_fc_pauses",

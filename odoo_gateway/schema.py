@@ -85,6 +85,7 @@ NATIVE_FIELDS: dict[str, tuple[Field, ...]] = {
         Field("x_fc_external_id", "Usage: subscription id in the app", index=True),
         Field("x_fc_external_account_id", "Usage: account id in the app", index=True),
         Field("x_fc_plan_code", "Usage: plan code", index=True),
+        Field("x_fc_command_key", "Usage: command that made it", index=True),
         Field("x_fc_billing_time", "Usage: billing time", "selection", selection=BILLING_TIMES),
         Field("x_fc_trial_end", "Usage: last day of the trial", "date"),
         Field(
@@ -92,6 +93,10 @@ NATIVE_FIELDS: dict[str, tuple[Field, ...]] = {
             "Usage: paused days",
             help="First and last days, e.g. 2026-03-05..2026-03-10, 2026-05-01..",
         ),
+    ),
+    "res.partner": (
+        # Tells a partner whose account link was not made yet from one that was never made.
+        Field("x_fc_account_key", "Usage: account it was made for", index=True),
     ),
     "sale.order.line": (
         Field("x_fc_line_key", "Usage: line key", index=True),
@@ -209,6 +214,8 @@ INNER_MODELS = frozenset({CHARGE_TIER.name})
 # Odoo enforces no uniqueness on a manual field by itself; this index does (odoo.md: measured).
 UNIQUE_INDEXES: tuple[Unique, ...] = (
     Unique("sale_order_line", ("x_fc_line_key",)),
+    Unique("sale_order", ("x_fc_command_key",)),
+    Unique("res_partner", ("x_fc_account_key",)),
     Unique("x_fc_metric", ("x_code",)),
     Unique(
         "x_fc_charge",

@@ -237,7 +237,8 @@ def decode(model: type[T], body: bytes) -> T:
 
     Raises ProblemError 400 or 422.
     """
-    root, decoder = _reader(model)
+    kind: Any = model
+    root, decoder = _reader(kind)
     try:
         decoded: T = decoder.decode(body)
         content = getattr(decoded, root)
@@ -270,7 +271,7 @@ def _refuse_twice(body: bytes, root: str, items: Sequence[Struct], *, single: bo
 
 
 @cache
-def _reader(model: type[Any]) -> tuple[str, msgspec.json.Decoder[Any]]:
+def _reader(model: Any) -> tuple[str, msgspec.json.Decoder[Any]]:
     """The root key, which is the struct's one field, and the decoder."""
     (root,) = model.__struct_fields__
     return root, msgspec.json.Decoder(model, float_hook=literal)

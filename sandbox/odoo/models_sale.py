@@ -115,6 +115,29 @@ MODELS: dict[str, dict[str, Field]] = {
             "product_id", "product_tmpl_id", "many2one", "Product Template", "product.template"
         ),
     },
+    "sale.order.template": {
+        "name": Field(label="Quotation Template", required=True),
+        "active": ACTIVE,
+        "company_id": many2one("res.company", "Company"),
+        "sequence": Field("integer", "Sequence", default=10),
+        "sale_order_template_line_ids": Field(
+            "one2many",
+            "Lines",
+            relation="sale.order.template.line",
+            inverse="sale_order_template_id",
+        ),
+    },
+    "sale.order.template.line": {
+        "sale_order_template_id": many2one(
+            "sale.order.template", "Quotation Template Reference", required=True
+        ),
+        "sequence": Field("integer", "Sequence", default=10),
+        "product_id": many2one("product.product", "Product"),
+        "name": Field("text", "Description"),
+        "product_uom_qty": Field("float", "Quantity", default=1.0, digits="Product Unit"),
+        "display_type": selection("Display Type", "line_section", "line_subsection", "line_note"),
+        "is_optional": Field("boolean", "Optional Line"),
+    },
     "sale.advance.payment.inv": {
         "advance_payment_method": selection(
             "Create Invoice", "delivered", "percentage", "fixed", required=True, default="delivered"

@@ -37,6 +37,8 @@ LABELS = {
     "sale.subscription.plan": "Subscription Plan (stub)",
     "sale.order": "Sales Order",
     "sale.order.line": "Sales Order Line",
+    "sale.order.template": "Quotation Template",
+    "sale.order.template.line": "Quotation Template Line",
     "account.move": "Journal Entry",
     "account.move.line": "Journal Item",
     "account.tax": "Tax",

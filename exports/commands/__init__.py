@@ -1,0 +1,1 @@
+"""What apps asked for, into Odoo: customers, account links, subscriptions, their end."""
