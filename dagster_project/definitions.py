@@ -6,7 +6,16 @@ from __future__ import annotations
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from dagster_project.defs import billing, checks, dbt_models, finance, landing, odoo, schedules
+from dagster_project.defs import (
+    billing,
+    checks,
+    commands,
+    dbt_models,
+    finance,
+    landing,
+    odoo,
+    schedules,
+)
 from dagster_project.resources import Odoo, Warehouse
 from warehouse.dbt_project import dbt_executable
 
@@ -19,6 +28,8 @@ defs = dg.Definitions(
         landing.earlier_progress_spec,
         landing.earlier_rating_spec,
         landing.earlier_terms_spec,
+        commands.command_spec,
+        commands.commands,
         odoo.odoo_master_data,
         dbt_models.rating_models,
         billing.billing_run,

@@ -43,7 +43,8 @@ def _materialized(
         )
 
 
-@dg.multi_asset(specs=_specs(MASTER, "odoo_master_data"))
+# Read after what apps asked for is there, so that a new customer's usage is rated in the same run.
+@dg.multi_asset(specs=_specs(MASTER, "odoo_master_data", [dg.AssetKey(["ops", "command_state"])]))
 def odoo_master_data(warehouse: Warehouse, odoo: Odoo) -> Iterator[dg.MaterializeResult[None]]:
     yield from _materialized(warehouse, odoo, MASTER)
 

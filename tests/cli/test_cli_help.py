@@ -15,7 +15,7 @@ from cli import main
 GROUPS = {
     "service": ["add", "list"],
     "key": ["create", "rotate", "revoke", "list"],
-    "odoo": ["bootstrap", "mirror", "push"],
+    "odoo": ["bootstrap", "mirror", "push", "apply"],
     "catalog": ["apply", "show"],
     "import": ["lago", "stripe", "costs"],
 }
@@ -36,7 +36,13 @@ PATHS = [[name] for name in SINGLE] + [
 ]
 # These run until they are stopped and print no result.
 NO_RESULT = [["up"], ["serve"]]
-CHANGES_ODOO = [["odoo", "bootstrap"], ["odoo", "push"], ["catalog", "apply"], ["run"]]
+CHANGES_ODOO = [
+    ["odoo", "bootstrap"],
+    ["odoo", "push"],
+    ["odoo", "apply"],
+    ["catalog", "apply"],
+    ["run"],
+]
 
 
 def options_of(path: list[str]) -> set[str]:

@@ -41,6 +41,13 @@ def test_a_line_in_odoo_descends_from_the_counters(defs: dg.Definitions) -> None
         assert dg.AssetKey(path) in ancestors
 
 
+def test_a_new_customers_usage_is_rated_in_the_run_that_makes_it(defs: dg.Definitions) -> None:
+    ancestors = defs.resolve_asset_graph().get_ancestor_asset_keys(LEDGER)
+    assert {dg.AssetKey(["raw", "command"]), dg.AssetKey(["ops", "command_state"])} <= ancestors
+    steps = create_execution_plan(defs.resolve_job_def("hourly_build")).step_keys_to_execute
+    assert "commands" in steps
+
+
 def test_reconciliation_comes_after_the_push(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     reconciliation = dg.AssetKey(["marts", "fct_reconciliation"])

@@ -21,6 +21,11 @@ CONFLICT = """
         payload, payload_hash)
     values ('nexacloud', 'sub_1', 'tx_1', '{}', '')
 """
+COMMAND = """
+    insert into raw.command (service_code, kind, external_customer_id, external_id, payload,
+        payload_hash)
+    values ('nexacloud', 'customer', 'acct_1', 'acct_1', '{}', '')
+"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,10 @@ def refused(connection: Connection, role: str, statement: str) -> bool:
         "select * from raw.usage_counter",
         "select * from ops.service",
         "select sha256 from ops.api_key",
+        COMMAND,
+        # An app is told what became of its commands.
+        "select * from raw.command left join ops.command_state using (command_id)",
+        "select * from raw.odoo_account_link, raw.odoo_partner, raw.odoo_subscription",
     ],
 )
 def test_ingest_may(connection: Connection, statement: str) -> None:
@@ -80,7 +89,10 @@ def test_ingest_may(connection: Connection, statement: str) -> None:
         "select * from ops.billing_run",
         "insert into ops.service (service_code, name) values ('nexo', 'Nexo')",
         "update ops.api_key set revoked_at = null",
-        "select * from raw.odoo_partner",
+        "update raw.command set payload = '{}'",
+        "delete from raw.command",
+        "insert into ops.command_state (command_id, state) values (1, 'applied')",
+        "select * from raw.odoo_invoice",
         "select * from raw.provider_cost",
         "select * from marts.dim_metric",
         "create table raw.mine (id int)",
