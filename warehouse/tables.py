@@ -165,6 +165,13 @@ ODOO_TABLES = {
     )
 }
 
+# An app asks for its own customers and subscriptions, by their ids there.
+for _name, _table, _fields in (
+    ("odoo_account_link_of_app", "account_link", ("x_service_code", "x_external_account_id")),
+    ("odoo_subscription_of_app", "subscription", ("x_fc_service_code", "x_fc_external_id")),
+):
+    sa.Index(_name, *(ODOO_TABLES[_table].c.record[field].astext for field in _fields))
+
 # --- raw: what apps ask of Odoo --------------------------------------------------------------
 
 command = sa.Table(

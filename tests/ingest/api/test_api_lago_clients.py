@@ -19,7 +19,7 @@ import pytest
 from endpoint_world import REPOSITORY
 from lago_python_client import Client
 from lago_python_client.exceptions import LagoApiError
-from lago_python_client.models import BatchEvent, Event
+from lago_python_client.models import BatchEvent, Customer, Event, Subscription
 from lago_world import MONTH, LagoWorld, day_start
 
 DRIVER = Path(__file__).with_name("clients") / "drive.mjs"
@@ -41,6 +41,11 @@ REFUSALS = {
              "error_details": {"external_subscription_id": ["value_is_mandatory"]}},
     "metric": NOT_FOUND | {"code": "billable_metric_not_found"},
     "plan": NOT_FOUND | {"code": "plan_not_found"},
+    "gone": NOT_FOUND | {"code": "subscription_not_found"},
+    "nobody": NOT_FOUND | {"code": "customer_not_found"},
+    "asked": {"status": 422, "error": "Unprocessable Entity", "code": "validation_errors",
+              "error_details": {"external_customer_id": ["value_is_mandatory"],
+                                "plan_code": ["value_is_mandatory"]}},
     "key": {"status": 401, "error": "Unauthorized"},
 }  # fmt: skip
 
@@ -91,6 +96,30 @@ def test_the_python_client(lago_world: LagoWorld) -> None:
     prices = {one.code: one.properties["amount"] for one in plan.charges.__root__}
     assert prices["messages"] == "0.012"
 
+    customer = lago.customers.create(
+        Customer(external_id="python-customer", name="Maple", country="CA", currency="CAD")
+    )
+    assert customer is not None
+    assert lago.customers.find("python-customer") == customer
+    assert (customer.name, customer.applicable_timezone) == ("Maple", "America/Toronto")
+    asked = Subscription(
+        external_customer_id="python-customer", external_id="python-asked", plan_code="desk_team"
+    )
+    subscription = lago.subscriptions.create(asked)
+    assert subscription is not None
+    assert subscription == lago.subscriptions.create(asked)
+    assert lago.subscriptions.find("python-asked") == subscription
+    assert (subscription.status, subscription.billing_time) == ("active", "calendar")
+    listed = lago.subscriptions.find_all({"external_customer_id": "python-customer"})
+    assert [one.external_id for one in listed["subscriptions"]] == ["python-asked"]
+    ended = lago.subscriptions.destroy("python-asked")
+    assert ended.status == "terminated"
+    theirs = {"external_customer_id": "python-customer"}
+    assert lago.subscriptions.find_all(theirs | {"status[]": ["active"]})["subscriptions"] == []
+    assert lago.subscriptions.find_all(theirs | {"status[]": ["terminated", "active"]})[
+        "subscriptions"
+    ] == [ended]
+
     bad = event(5)
     bad.code = ""
     assert {
@@ -102,6 +131,11 @@ def test_the_python_client(lago_world: LagoWorld) -> None:
         "past": refusal(lambda: lago.customers.past_usage("maple", "")),
         "metric": refusal(lambda: lago.billable_metrics.find("nobody")),
         "plan": refusal(lambda: lago.plans.find("nobody")),
+        "gone": refusal(lambda: lago.subscriptions.find("python-asked")),
+        "nobody": refusal(lambda: lago.customers.find("nobody at all")),
+        "asked": refusal(
+            lambda: lago.subscriptions.create(Subscription(external_id="x", plan_code=""))
+        ),
         "key": refusal(lambda: stranger.plans.find_all()),
     } == REFUSALS
 
@@ -175,15 +209,25 @@ def test_the_javascript_client(lago_world: LagoWorld, javascript: Path, prefix: 
     assert found["metric"]["billable_metric"]["aggregation_type"] == "unique_count_agg"
     assert [one["code"] for one in found["plans"]["plans"]] == ["bare", "desk_team"]
     assert len(found["plan"]["plan"]["charges"]) == 5
+    customer = found["customer"]["customer"]
+    assert customer["external_id"] == f"{subscription}-customer"
+    assert found["customerFound"] == found["customer"]
+    assert len(found["customers"]["customers"]) == 1
+    assert found["subscriptionFound"] == found["subscription"]
+    made = found["subscription"]["subscription"]
+    assert (made["status"], made["lago_customer_id"]) == ("active", customer["lago_id"])
+    assert found["subscriptions"]["subscriptions"] == [made]
+    assert found["terminated"]["subscription"]["status"] == "terminated"
+    assert found["terminatedFound"] == found["terminated"]
     assert answers["errors"] == REFUSALS
 
 
 # --- docs/api.md -----------------------------------------------------------------------------
 
 
-def example(language: str) -> str:
-    """The one block of the section on reading usage in this language."""
-    section = PAGE[PAGE.index("## Reading usage") :]
+def example(language: str, heading: str = "## Reading usage") -> str:
+    """The one block of a section in this language."""
+    section = PAGE[PAGE.index(heading) :]
     section = section[: section.index("\n## ", 4)]
     (found,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
     return str(found)
@@ -230,3 +274,38 @@ def test_the_typescript_example_of_reading(lago_world: LagoWorld, javascript: Pa
     output = node(javascript, example("typescript"), **surroundings(lago_world))
     assert "messages" in output
     assert "no_active_subscription" in output
+
+
+ASKING = "## Customers and subscriptions"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_example_of_asking(lago_world: LagoWorld) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", example("bash", ASKING)],
+        env=os.environ | surroundings(lago_world),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    customer, subscription = map(json.loads, done.stdout.splitlines())
+    assert customer["customer"]["name"] == "Birch Robotics"
+    assert subscription["subscription"]["status"] == "active"
+
+
+def test_the_python_example_of_asking(lago_world: LagoWorld) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", example("python", ASKING)],
+        env=os.environ | surroundings(lago_world),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "sub_78 active\nsub_78 terminated\n"
+
+
+def test_the_typescript_example_of_asking(lago_world: LagoWorld, javascript: Path) -> None:
+    output = node(javascript, example("typescript", ASKING), **surroundings(lago_world))
+    assert output == "active pending\n"

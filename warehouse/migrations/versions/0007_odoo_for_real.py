@@ -90,6 +90,14 @@ def upgrade() -> None:
         ["service_code", "kind", "external_id", "command_id"],
         schema="raw",
     )
+    op.execute(
+        "create index odoo_account_link_of_app on raw.odoo_account_link"
+        " ((record ->> 'x_service_code'), (record ->> 'x_external_account_id'))"
+    )
+    op.execute(
+        "create index odoo_subscription_of_app on raw.odoo_subscription"
+        " ((record ->> 'x_fc_service_code'), (record ->> 'x_fc_external_id'))"
+    )
     op.create_table(
         "command_state",
         sa.Column("command_id", sa.BigInteger(), nullable=False),
@@ -182,6 +190,12 @@ def downgrade() -> None:
     for name in ("webhook_delivery", "webhook_event", "webhook_endpoint", "command_state"):
         op.drop_table(name, schema="ops")
     op.drop_table("command", schema="raw")
+    op.drop_index("odoo_subscription_of_app", "odoo_subscription", schema="raw")
+    op.drop_index("odoo_account_link_of_app", "odoo_account_link", schema="raw")
+    op.execute(
+        "revoke select on raw.odoo_partner, raw.odoo_account_link, raw.odoo_subscription"
+        " from fusion_ingest"
+    )
     op.drop_column("odoo_push", "tax", schema="ops")
     op.drop_column("odoo_push", "attempts", schema="ops")
     op.drop_column("odoo_push", "problem", schema="ops")

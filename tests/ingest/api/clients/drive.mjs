@@ -25,7 +25,29 @@ const refused = async (call) => {
 };
 
 const subscription = { external_subscription_id: SUBSCRIPTION };
+const asked = { external_customer_id: `${TAG}-customer`, external_id: `${TAG}-asked` };
 const found = {
+  customer: await got(
+    lago.customers.createCustomer({
+      customer: { external_id: asked.external_customer_id, name: "Maple", country: "CA" },
+    }),
+  ),
+  customerFound: await got(lago.customers.findCustomer(asked.external_customer_id)),
+  customers: await got(lago.customers.findAllCustomers({ per_page: 1 })),
+  subscription: await got(
+    lago.subscriptions.createSubscription({ subscription: { ...asked, plan_code: "desk_team" } }),
+  ),
+  subscriptionFound: await got(lago.subscriptions.findSubscription(asked.external_id)),
+  subscriptions: await got(
+    lago.subscriptions.findAllSubscriptions({
+      external_customer_id: asked.external_customer_id,
+      "status[]": ["active", "pending"],
+    }),
+  ),
+  terminated: await got(lago.subscriptions.destroySubscription(asked.external_id)),
+  terminatedFound: await got(
+    lago.subscriptions.findSubscription(asked.external_id, { status: "terminated" }),
+  ),
   created: await got(lago.events.createEvent({ event: event(1, { count: 1200 }) })),
   again: await got(lago.events.createEvent({ event: event(1, { count: 1200 }) })),
   batch: await got(
@@ -46,6 +68,11 @@ const found = {
   plan: await got(lago.plans.findPlan("desk_team")),
 };
 const errors = {
+  gone: await refused(lago.subscriptions.findSubscription(asked.external_id)),
+  nobody: await refused(lago.customers.findCustomer("nobody at all")),
+  asked: await refused(
+    lago.subscriptions.createSubscription({ subscription: { external_id: "x", plan_code: "" } }),
+  ),
   conflict: await refused(lago.events.createEvent({ event: event(1, { count: 7 }) })),
   batch: await refused(
     lago.events.createBatchEvents({ events: [event(4, {}), { ...event(5, {}), code: "" }] }),
