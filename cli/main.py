@@ -25,6 +25,7 @@ COMMANDS = {
     "odoo": "cli.odoo",
     "catalog": "cli.catalog",
     "import": "cli.importing",
+    "webhook": "cli.webhooks",
     "run": "cli.billing",
     "reconcile": "cli.billing",
     "close": "cli.billing",

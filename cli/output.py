@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
@@ -50,7 +51,7 @@ def _plain(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, date | datetime):
         return value.isoformat()
-    if isinstance(value, Path):
+    if isinstance(value, Path | UUID):
         return str(value)
     return value
 

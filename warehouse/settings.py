@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(default=16, ge=1, le=1024)
     rate_limit_per_second: int = Field(default=0, ge=0, le=1_000_000)  # 0: no limit
     lago_strict_duplicates: bool = False
+    webhook_allow_private: bool = False
 
     @classmethod
     def settings_customise_sources(

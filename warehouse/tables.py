@@ -455,7 +455,17 @@ webhook_endpoint = sa.Table(
     schema="ops",
 )
 
-# The outbox: what happened, written once, whoever may listen.
+# Services that are told: from their first pass on, everything that happens is written down.
+webhook_service = sa.Table(
+    "webhook_service",
+    metadata,
+    sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), primary_key=True),
+    _timestamp("since", default=True),
+    schema="ops",
+)
+
+# The outbox: what happened, written once, whoever may listen. What nobody was to hear, such as
+# all that had happened before a service's first endpoint, has no delivery.
 webhook_event = sa.Table(
     "webhook_event",
     metadata,
@@ -465,6 +475,9 @@ webhook_event = sa.Table(
     sa.Column("source_key", sa.Text, nullable=False, unique=True),
     sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False),
     sa.Column("webhook_type", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),  # subscription:<external id> | invoice:<id>
+    # started, terminated | created, voided, succeeded, failed, overdue
+    sa.Column("fact", sa.Text, nullable=False),
     sa.Column("ordering_key", sa.Text, nullable=False),  # the subscription
     sa.Column("payload", sa.Text, nullable=False),  # the body, byte for byte as it is signed
     _timestamp("created_at", default=True),
@@ -481,14 +494,27 @@ webhook_delivery = sa.Table(
         sa.ForeignKey("ops.webhook_endpoint.endpoint_id", ondelete="CASCADE"),
         primary_key=True,
     ),
+    # The event's, so that who comes first is read off one index.
+    sa.Column("event_no", sa.BigInteger, nullable=False),
+    sa.Column("ordering_key", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     _timestamp("next_attempt_at", default=True),
+    # Who is at it, and until when: after that it is anybody's again.
+    sa.Column("lease", sa.Uuid),
+    _timestamp("leased_until", nullable=True),
     sa.Column("last_status", sa.Integer),
     sa.Column("last_error", sa.Text),
     _timestamp("first_attempt_at", nullable=True),
     _timestamp("delivered_at", nullable=True),
     sa.CheckConstraint("state in ('pending', 'delivered', 'dead')", name="webhook_delivery_state"),
+    sa.Index(
+        "webhook_delivery_queue",
+        "endpoint_id",
+        "ordering_key",
+        "event_no",
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
     schema="ops",
 )
 

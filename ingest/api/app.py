@@ -54,8 +54,18 @@ from ingest.api.subscriptions import (
 )
 from ingest.api.usage import accept_usage, post_usage
 from ingest.api.usage_reading import get_current_usage, get_past_usage
+from ingest.api.webhook_endpoints import (
+    Receivers,
+    delete_webhook_endpoint,
+    get_webhook_endpoint,
+    get_webhook_endpoints,
+    post_webhook_endpoint,
+    put_webhook_endpoint,
+)
+from ingest.api.webhook_payloads import REQUIRED as WEBHOOK_FIELDS
 from ingest.api.writer import Writer
 from warehouse.settings import Settings
+from warehouse.webhooks import policy_of
 
 PREFIXES = ("/api/billing/v1", "/api/v1")  # the second is what Lago's own clients ask for
 _MEGABYTE = 1024 * 1024
@@ -123,6 +133,7 @@ def _framework(parts: Parts) -> Litestar:
     probe = Probe(database)
     strict = settings.lago_strict_duplicates
     company = Company(settings.company_timezone, settings.company_currency)
+    receivers = Receivers(policy_of(settings))
 
     def bearer(app: ASGIApp) -> ASGIApp:
         return BearerAuth(app, keys, rate_limit)
@@ -130,6 +141,7 @@ def _framework(parts: Parts) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         yield
+        receivers.close()
         await writer.close()
         await database.close()
 
@@ -152,6 +164,11 @@ def _framework(parts: Parts) -> Litestar:
         get_subscriptions,
         get_subscription,
         delete_subscription,
+        post_webhook_endpoint,
+        get_webhook_endpoints,
+        get_webhook_endpoint,
+        put_webhook_endpoint,
+        delete_webhook_endpoint,
         get_health,
     ]
     app = Litestar(
@@ -166,6 +183,7 @@ def _framework(parts: Parts) -> Litestar:
             "writer": Provide(lambda: writer, sync_to_thread=False),
             "probe": Provide(lambda: probe, sync_to_thread=False),
             "company": Provide(lambda: company, sync_to_thread=False),
+            "receivers": Provide(lambda: receivers, sync_to_thread=False),
             "strict_duplicates": Provide(lambda: strict, sync_to_thread=False),
         },
         exception_handlers=EXCEPTION_HANDLERS,
@@ -192,6 +210,7 @@ def _openapi() -> OpenAPIConfig:
 
 def _mark_required(app: Litestar) -> None:
     """Fields that the decoder lets pass, so that every error of a batch is named, are required."""
-    for name, fields in {**REQUIRED, **CUSTOMER_FIELDS, **SUBSCRIPTION_FIELDS}.items():
+    required = REQUIRED | CUSTOMER_FIELDS | SUBSCRIPTION_FIELDS | WEBHOOK_FIELDS
+    for name, fields in required.items():
         schemas = app.openapi_schema.components.schemas or {}
         schemas[name].required = fields

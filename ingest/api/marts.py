@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import NamedTuple, TypeVar
@@ -14,12 +13,12 @@ from ingest.api.exact import plain
 from ingest.api.observe import log
 from ingest.api.problems import ProblemError
 from warehouse.currencies import minor_digits
+from warehouse.lago_ids import lago_id as lago_id
 
 T = TypeVar("T")
 
 _BUILD_TAKES_SECONDS = 60
 _NOT_BUILT = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
-_LAGO_ID_NAMESPACE = uuid.UUID("c3a8f9de-6f5e-5d3c-9a53-0f4b6f1f0a77")
 
 # The marts' names for aggregations, in Lago's words.
 AGGREGATION_TYPES = {
@@ -70,8 +69,3 @@ def units(quantity: Decimal) -> str:
     """A quantity as Lago writes it: `4.0`, `12.75`."""
     text = plain(quantity)
     return text if "." in text else f"{text}.0"
-
-
-def lago_id(kind: str, *parts: str) -> str:
-    """The stable uuid that Lago's `lago_id` asks for, derived from our own key of the thing."""
-    return str(uuid.uuid5(_LAGO_ID_NAMESPACE, "\0".join((kind, *parts))))

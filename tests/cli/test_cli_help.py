@@ -18,6 +18,7 @@ GROUPS = {
     "odoo": ["bootstrap", "mirror", "push", "apply"],
     "catalog": ["apply", "show"],
     "import": ["lago", "stripe", "costs"],
+    "webhook": ["list", "dead", "replay", "deliver"],
 }
 SINGLE = [
     "demo",
@@ -36,12 +37,14 @@ PATHS = [[name] for name in SINGLE] + [
 ]
 # These run until they are stopped and print no result.
 NO_RESULT = [["up"], ["serve"]]
-CHANGES_ODOO = [
+CHANGES_OUTSIDE = [
     ["odoo", "bootstrap"],
     ["odoo", "push"],
     ["odoo", "apply"],
     ["catalog", "apply"],
     ["run"],
+    ["webhook", "replay"],
+    ["webhook", "deliver"],
 ]
 
 
@@ -78,7 +81,7 @@ def test_a_command_that_prints_a_result_prints_it_as_json_too(path: list[str]) -
     assert ("--format" in options_of(path)) is (path not in NO_RESULT)
 
 
-@pytest.mark.parametrize("path", CHANGES_ODOO, ids=" ".join)
+@pytest.mark.parametrize("path", CHANGES_OUTSIDE, ids=" ".join)
 def test_a_command_that_changes_something_outside_can_say_so_first(path: list[str]) -> None:
     assert "--dry-run" in options_of(path)
 

@@ -137,6 +137,14 @@ def upgrade() -> None:
         schema="ops",
     )
     op.create_table(
+        "webhook_service",
+        sa.Column("service_code", sa.Text(), nullable=False),
+        _timestamp("since", default=True),
+        sa.ForeignKeyConstraint(["service_code"], ["ops.service.service_code"]),
+        sa.PrimaryKeyConstraint("service_code"),
+        schema="ops",
+    )
+    op.create_table(
         "webhook_event",
         sa.Column(
             "event_id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False
@@ -145,6 +153,8 @@ def upgrade() -> None:
         sa.Column("source_key", sa.Text(), nullable=False),
         sa.Column("service_code", sa.Text(), nullable=False),
         sa.Column("webhook_type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("fact", sa.Text(), nullable=False),
         sa.Column("ordering_key", sa.Text(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         _timestamp("created_at", default=True),
@@ -158,9 +168,13 @@ def upgrade() -> None:
         "webhook_delivery",
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("event_no", sa.BigInteger(), nullable=False),
+        sa.Column("ordering_key", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         _timestamp("next_attempt_at", default=True),
+        sa.Column("lease", sa.Uuid()),
+        _timestamp("leased_until"),
         sa.Column("last_status", sa.Integer()),
         sa.Column("last_error", sa.Text()),
         _timestamp("first_attempt_at"),
@@ -175,8 +189,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "endpoint_id"),
         schema="ops",
     )
+    op.create_index(
+        "webhook_delivery_queue",
+        "webhook_delivery",
+        ["endpoint_id", "ordering_key", "event_no"],
+        schema="ops",
+        postgresql_where=sa.text("state = 'pending'"),
+    )
     op.execute("grant select, insert on raw.command to fusion_ingest")
-    op.execute("grant select, insert, update, delete on ops.webhook_endpoint to fusion_ingest")
+    # Not the secret: the HTTP endpoint writes it and never reads it again.
+    op.execute("grant insert, update, delete on ops.webhook_endpoint to fusion_ingest")
+    op.execute(
+        "grant select (endpoint_id, service_code, url, name, signature_algo, event_types,"
+        " created_at, updated_at) on ops.webhook_endpoint to fusion_ingest"
+    )
     op.execute("grant select on ops.command_state to fusion_ingest")
     # What became of a command in Odoo, for the app that asked.
     op.execute(
@@ -187,8 +213,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("webhook_delivery", "webhook_event", "webhook_endpoint", "command_state"):
+    for name in ("webhook_delivery", "webhook_event", "webhook_service", "webhook_endpoint"):
         op.drop_table(name, schema="ops")
+    op.drop_table("command_state", schema="ops")
     op.drop_table("command", schema="raw")
     op.drop_index("odoo_subscription_of_app", "odoo_subscription", schema="raw")
     op.drop_index("odoo_account_link_of_app", "odoo_account_link", schema="raw")
