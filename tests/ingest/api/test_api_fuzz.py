@@ -114,12 +114,18 @@ def subscription(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def receiver(number: int) -> dict[str, Any]:
+    """A valid webhook endpoint."""
+    return {"webhook_url": f"https://8.8.8.8/{number}", "name": "n", "event_types": ["*"]}
+
+
 VALID = {
     "usage": counter,
     "events": event,
     "events/batch": event,
     "customers": customer,
     "subscriptions": subscription,
+    "webhook_endpoints": receiver,
 }
 ROOTS = {
     "usage": "counters",
@@ -127,8 +133,9 @@ ROOTS = {
     "events/batch": "events",
     "customers": "customer",
     "subscriptions": "subscription",
+    "webhook_endpoints": "webhook_endpoint",
 }
-SINGLE = {"event", "customer", "subscription"}
+SINGLE = {"event", "customer", "subscription", "webhook_endpoint"}
 
 
 @st.composite
@@ -170,7 +177,7 @@ def test_bodies_near_and_far_from_valid(lago_world: LagoWorld) -> None:
         assert answer.status_code in {200, 400, 413, 422} | prices, (path, raw, answer.text)
         body = answer.json()
         if answer.status_code == 200:
-            assert body.keys() <= {"usage", "event", "events", "customer", "subscription"}
+            assert body.keys() <= {"usage", *ROOTS.values()}
         else:
             assert body["status"] == answer.status_code
             assert (answer.status_code == 422) == ("error_details" in body)

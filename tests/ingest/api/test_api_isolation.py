@@ -13,6 +13,7 @@ from lago_world import THEIRS, LagoWorld, happened, used, whole_app
 from litestar.routes import HTTPRoute
 
 from ingest.api.app import PREFIXES
+from warehouse.lago_ids import lago_id
 
 # Open to all, because they say nothing of any service.
 OPEN = {"/health", "/metrics"}
@@ -43,6 +44,10 @@ SECRET_REQUEST = {
 SECRET_CUSTOMER = {"external_id": "secret-customer", "city": "secret-city"}
 BIRCH = {"external_customer_id": "birch"}
 MAPS = {"external_subscription_id": "maps"}
+
+WEBHOOKS = "https://8.8.8.8/maps"
+HOOK = "6f1c1c52-3a35-4b8e-9d7e-2b1f0c1d2e3f"
+HOOK_CASE = Case(404, WEBHOOKS, path={"endpoint_id": HOOK}, body={"webhook_endpoint": {}})
 
 CASES = {
     ("POST", "/usage"): Case(200, '"duplicates":1', body={"counters": [SECRET_COUNTER]}),
@@ -77,6 +82,15 @@ CASES = {
     ),
     ("GET", "/plans"): Case(200, "maps_growth"),
     ("GET", "/plans/{code}"): Case(404, "maps_growth", path={"code": "maps_growth"}),
+    ("POST", "/webhook_endpoints"): Case(
+        200,
+        lago_id("organization", THEIRS),
+        body={"webhook_endpoint": {"webhook_url": f"{WEBHOOKS}/more"}},
+    ),
+    ("GET", "/webhook_endpoints"): Case(200, WEBHOOKS),
+    ("GET", "/webhook_endpoints/{endpoint_id}"): HOOK_CASE,
+    ("PUT", "/webhook_endpoints/{endpoint_id}"): HOOK_CASE,
+    ("DELETE", "/webhook_endpoints/{endpoint_id}"): HOOK_CASE,
 }
 
 
@@ -113,17 +127,32 @@ def secrets(lago_world: LagoWorld) -> LagoWorld:
     return lago_world
 
 
+@pytest.fixture
+def hook(lago_world: LagoWorld) -> None:
+    """Their one webhook endpoint, whatever a test before did to it."""
+    with psycopg.connect(lago_world.endpoint.database_url) as connection:
+        connection.execute("delete from ops.webhook_endpoint where service_code = %s", [THEIRS])
+        connection.execute(
+            "insert into ops.webhook_endpoint (endpoint_id, service_code, url, signature_algo,"
+            " secret) values (%s, %s, %s, 'hmac', 'whsec_')",
+            [HOOK, THEIRS, WEBHOOKS],
+        )
+
+
 def stored(service: Service) -> list[Any]:
     with psycopg.connect(service.endpoint.database_url) as connection:
         return connection.execute(
             "select row_to_json(counter)::text from raw.usage_counter as counter"
             " where service_code = %(service)s"
             " union all select row_to_json(command)::text from raw.command as command"
+            " where service_code = %(service)s"
+            " union all select row_to_json(endpoint)::text from ops.webhook_endpoint as endpoint"
             " where service_code = %(service)s order by 1",
             {"service": service.code},
         ).fetchall()
 
 
+@pytest.mark.usefixtures("hook")
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize(("method", "path"), CASES)
 def test_another_services_key_sees_and_changes_nothing(
