@@ -165,16 +165,26 @@ class App:
         add_service(engine, code, code)
         return cls(engine, code)
 
-    def endpoint(self, url: str, event_types: list[str] | None = None) -> uuid.UUID:
+    def endpoint(
+        self, url: str, event_types: list[str] | None = None, *, hours: int = 0
+    ) -> uuid.UUID:
+        """Made so many hours from now."""
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         with self.engine.begin() as connection:
             found: uuid.UUID = connection.execute(
                 sa.text(
                     "insert into ops.webhook_endpoint"
-                    " (service_code, url, signature_algo, event_types, secret)"
-                    " values (:code, :url, 'hmac', :types, :secret) returning endpoint_id"
+                    " (service_code, url, signature_algo, event_types, secret, created_at)"
+                    " values (:code, :url, 'hmac', :types, :secret,"
+                    " clock_timestamp() + make_interval(hours => :hours)) returning endpoint_id"
                 ),
-                {"code": self.code, "url": url, "types": event_types, "secret": secret},
+                {
+                    "code": self.code,
+                    "url": url,
+                    "types": event_types,
+                    "secret": secret,
+                    "hours": hours,
+                },
             ).scalar_one()
         return found
 
