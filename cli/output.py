@@ -73,7 +73,10 @@ def _show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     for key, value in rows[0].items():
         is_number = isinstance(value, int) and not isinstance(value, bool)
         table.add_column(
-            key.replace("_", " "), justify="right" if is_number else "left", overflow="fold"
+            key.replace("_", " "),
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=key.endswith("_id"),  # somebody will want to copy it
         )
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))

@@ -20,7 +20,7 @@ group = typer.Typer(help="Lifecycle webhooks to apps.", no_args_is_help=True)
 
 MostOption = Annotated[int, typer.Option("--most", min=1, help="At most so many, newest first.")]
 # What a line of text has room for; JSON has all.
-_IN_TABLE = ("event_id", "webhook_type", "subject", "url", "state", "attempts", "last_error")
+_IN_TABLE = ("event_id", "webhook_type", "url", "state", "last_error")
 
 
 def register(app: typer.Typer) -> None:

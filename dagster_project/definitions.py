@@ -15,6 +15,7 @@ from dagster_project.defs import (
     landing,
     odoo,
     schedules,
+    webhooks,
 )
 from dagster_project.resources import Odoo, Warehouse
 from warehouse.dbt_project import dbt_executable
@@ -35,12 +36,18 @@ defs = dg.Definitions(
         billing.billing_run,
         billing.usage_lines,
         odoo.odoo_billing_state,
+        webhooks.webhooks,
         dbt_models.finance_models,
         finance.finance_months,
         finance.month_close,
     ],
     asset_checks=[checks.usage_is_conserved, checks.differences_are_explained],
-    jobs=[schedules.hourly_build, schedules.daily_billing, schedules.monthly_close],
+    jobs=[
+        schedules.hourly_build,
+        schedules.daily_billing,
+        schedules.monthly_close,
+        schedules.webhooks,
+    ],
     schedules=schedules.schedules,
     # A process of its own for each step would spend most of a run importing.
     executor=dg.in_process_executor,

@@ -1,4 +1,4 @@
-"""Three jobs on their clocks, in company time."""
+"""Four jobs on their clocks, in company time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,15 @@ monthly_close = dg.define_asset_job(
     description="Close last month: checks, workbook, hash.",
 )
 
+webhooks = dg.define_asset_job(
+    "webhooks",
+    selection=dg.AssetSelection.assets(["ops", "webhook_delivery"]),
+    description="Tell the apps what happened; attempt again what failed.",
+)
+
 _CLOCKS = (
+    # More often than the mirror: what failed is due again after a minute, then five, then fifteen.
+    (webhooks, "*/10 * * * *"),
     (hourly_build, "20 * * * *"),
     # Odoo's own invoicing runs from 06:00: the lines of the night stand on the orders by then.
     (daily_billing, "30 4 * * *"),

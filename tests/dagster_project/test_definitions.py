@@ -18,14 +18,17 @@ def test_all_definitions_load(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-@pytest.mark.parametrize("job", ["hourly_build", "daily_billing", "monthly_close"])
+JOBS = {"hourly_build", "daily_billing", "monthly_close", "webhooks"}
+
+
+@pytest.mark.parametrize("job", sorted(JOBS))
 def test_a_job_resolves_to_steps(defs: dg.Definitions, job: str) -> None:
     assert create_execution_plan(defs.resolve_job_def(job)).step_keys_to_execute
 
 
 def test_there_are_no_other_jobs(defs: dg.Definitions) -> None:
     names = {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert names == {"hourly_build", "daily_billing", "monthly_close"}
+    assert names == JOBS
 
 
 def test_a_line_in_odoo_descends_from_the_counters(defs: dg.Definitions) -> None:
@@ -80,6 +83,7 @@ def test_the_billing_run_waits_for_the_conservation_check(defs: dg.Definitions) 
         ("hourly_build", "20 * * * *"),
         ("daily_billing", "30 4 * * *"),
         ("monthly_close", "0 9 4 * *"),
+        ("webhooks", "*/10 * * * *"),
     ],
 )
 def test_a_schedule_keeps_company_time(defs: dg.Definitions, job: str, cron: str) -> None:
@@ -106,3 +110,11 @@ def test_the_hourly_build_neither_bills_nor_pushes(defs: dg.Definitions) -> None
 def test_the_daily_job_leaves_the_close_to_finance(defs: dg.Definitions) -> None:
     steps = create_execution_plan(defs.resolve_job_def("daily_billing")).step_keys_to_execute
     assert not any("month_close" in step for step in steps)
+
+
+def test_apps_are_told_of_what_the_push_left_in_odoo(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    told = dg.AssetKey(["ops", "webhook_delivery"])
+    assert dg.AssetKey(["raw", "odoo_invoice"]) in graph.get(told).parent_keys
+    steps = create_execution_plan(defs.resolve_job_def("webhooks")).step_keys_to_execute
+    assert steps == ["ops__webhook_delivery"]
