@@ -481,19 +481,27 @@ webhook_event = sa.Table(
     sa.Column("ordering_key", sa.Text, nullable=False),  # the subscription
     sa.Column("payload", sa.Text, nullable=False),  # the body, byte for byte as it is signed
     _timestamp("created_at", default=True),
+    # Every pass asks what was told of each subject last, and needs no payload for it.
+    sa.Index(
+        "webhook_event_told",
+        "service_code",
+        "subject",
+        "event_no",
+        postgresql_include=["fact", "ordering_key"],
+    ),
     schema="ops",
 )
 
 webhook_delivery = sa.Table(
     "webhook_delivery",
     metadata,
-    sa.Column("event_id", sa.Uuid, sa.ForeignKey("ops.webhook_event.event_id"), primary_key=True),
     sa.Column(
         "endpoint_id",
         sa.Uuid,
         sa.ForeignKey("ops.webhook_endpoint.endpoint_id", ondelete="CASCADE"),
         primary_key=True,
     ),
+    sa.Column("event_id", sa.Uuid, sa.ForeignKey("ops.webhook_event.event_id"), primary_key=True),
     # The event's, so that who comes first is read off one index.
     sa.Column("event_no", sa.BigInteger, nullable=False),
     sa.Column("ordering_key", sa.Text, nullable=False),

@@ -114,7 +114,7 @@ with
 
 sold as (
     select
-        (line.record ->> 'move_id')::bigint as invoice_id,
+        nullif(line.record ->> 'move_id', 'false')::bigint as invoice_id,
         line.id as line_id,
         line.record as line,
         line.deleted_at,
@@ -131,7 +131,7 @@ sold as (
     ) as sale_line (id)
     inner join raw.odoo_order_line as order_line on sale_line.id::bigint = order_line.id
     inner join raw.odoo_subscription as orders
-        on (order_line.record ->> 'order_id')::bigint = orders.id
+        on nullif(order_line.record ->> 'order_id', 'false')::bigint = orders.id
     group by line.id
 ),
 
@@ -169,6 +169,7 @@ shares as (
     where
         invoice.record ->> 'move_type' = 'out_invoice'
         and sold.service_code in (select service_code from ops.webhook_service)
+        and sold.external_id <> ''
     group by invoice.id, sold.service_code
 ),
 

@@ -23,6 +23,7 @@ from exports.webhooks.objects import WEBHOOK_TYPES, Fact, envelope
 from warehouse.locks import advisory_lock
 
 LOCK = "webhook_outbox"
+_AT_ONCE = 5_000  # events a statement: jsonb ends at 256 MB
 # Of one pass: a subscription starts before it is invoiced and ends after.
 _RANK = {
     fact: rank
@@ -104,10 +105,11 @@ def _pass(connection: Connection, today: date, zone: ZoneInfo) -> Emitted:
         rows = connection.execute(sa.text(query), {"today": today}).mappings()
         facts.extend(dict(row) for row in rows)
     facts.sort(key=_in_order)
-    events = [_event(fact, zone) for fact in facts]
-    written: set[str] = set(
-        connection.execute(_WRITE, {"events": msgspec.json.encode(events).decode()}).scalars()
-    )
+    written: set[str] = set()
+    for start in range(0, len(facts), _AT_ONCE):
+        events = [_event(fact, zone) for fact in facts[start : start + _AT_ONCE]]
+        values = {"events": msgspec.json.encode(events).decode()}
+        written.update(connection.execute(_WRITE, values).scalars())
     news = [
         fact
         for fact in facts

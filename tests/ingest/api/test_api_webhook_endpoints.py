@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import os
 import re
+import shutil
+import subprocess
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +18,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from endpoint_world import Endpoint, Service, running
+from endpoint_world import REPOSITORY, Endpoint, Service, running
 
 from ingest.api import webhook_endpoints
 from ingest.api.problems import ProblemError
@@ -235,3 +239,22 @@ def test_a_setting_opens_this_machine(api_database_url: str, tmp_path: Path) -> 
         assert details(add(app, webhook_url="http://a@127.0.0.1/")) == {
             "webhook_url": ["url_is_invalid"]
         }
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_example_of_the_page(app: Service) -> None:
+    page = (REPOSITORY / "docs" / "webhooks.md").read_text()
+    (example,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    key = app.http.headers["Authorization"].removeprefix("Bearer ")
+    done = subprocess.run(
+        ["bash", "-euc", example],
+        env=os.environ | {"FUSION_URL": app.endpoint.base, "FUSION_KEY": key},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = json.loads(done.stdout)["webhook_endpoint"]
+    assert made["secret"].startswith("whsec_")
+    assert app.rows("url, name, cardinality(event_types)", "ops.webhook_endpoint") == [
+        ("https://app.example.com/hooks/billing", "Deprovisioning", 4)
+    ]

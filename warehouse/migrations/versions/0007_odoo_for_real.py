@@ -164,10 +164,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("source_key"),
         schema="ops",
     )
+    op.create_index(
+        "webhook_event_told",
+        "webhook_event",
+        ["service_code", "subject", "event_no"],
+        schema="ops",
+        postgresql_include=["fact", "ordering_key"],
+    )
     op.create_table(
         "webhook_delivery",
-        sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("event_no", sa.BigInteger(), nullable=False),
         sa.Column("ordering_key", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
@@ -186,7 +193,7 @@ def upgrade() -> None:
             ["endpoint_id"], ["ops.webhook_endpoint.endpoint_id"], ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["event_id"], ["ops.webhook_event.event_id"]),
-        sa.PrimaryKeyConstraint("event_id", "endpoint_id"),
+        sa.PrimaryKeyConstraint("endpoint_id", "event_id"),
         schema="ops",
     )
     op.create_index(
