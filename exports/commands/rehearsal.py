@@ -19,6 +19,17 @@ class Rehearsal:
 
     inner: OdooClient
 
+    @property
+    def timeout(self) -> float:
+        return self.inner.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self.inner.timeout = seconds
+
+    def search_count(self, model: str, domain: Domain) -> int:
+        return self.inner.search_count(model, domain)
+
     def version(self) -> OdooVersion:
         return self.inner.version()
 
@@ -33,7 +44,13 @@ class Rehearsal:
     ) -> list[Record]:
         return self.inner.search_read(model, domain, fields, order=order, limit=limit)
 
-    def create(self, model: str, values: Sequence[Mapping[str, Any]]) -> NoReturn:
+    def create(
+        self,
+        model: str,
+        values: Sequence[Mapping[str, Any]],
+        *,
+        context: Mapping[str, Any] | None = None,
+    ) -> NoReturn:
         shown = ", ".join(
             f"{name} {value}" for name, value in values[0].items() if isinstance(value, str | int)
         )
