@@ -78,7 +78,6 @@ class Failing(ThreadingHTTPServer):
         self.script: deque[Answer] = deque()
         self.versions_fail = False
         self.closes_after_answers = False
-        self.closed = threading.Event()
         self.released = threading.Event()
         self.sockets: list[socket.socket] = []
         self.seen: list[Seen] = []
@@ -90,10 +89,6 @@ class Failing(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         self.sockets.append(request)
         super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        self.closed.set()
 
 
 class Handler(BaseHTTPRequestHandler):
