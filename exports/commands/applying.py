@@ -182,6 +182,8 @@ class _Pass:
         return state
 
     def _applied(self, command: Command) -> tuple[int | None, Applied]:
+        if command.waits_for is not None:
+            raise WaitingError(f"waits for command {command.waits_for} about the same subscription")
         if command.kind == TERMINATION:
             return None, apply_termination(self.book, command, self.zone)
         if command.kind == CUSTOMER:

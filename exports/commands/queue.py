@@ -23,7 +23,8 @@ LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Command:
-    """One row of raw.command with its state; `superseded_by` is a newer one that settles it."""
+    """One row of raw.command with its state. `superseded_by` is a newer one that settles it,
+    `waits_for` an older one about the same subscription by another customer."""
 
     command_id: int
     service_code: str
@@ -37,6 +38,7 @@ class Command:
     attempts: int
     next_attempt_at: datetime | None
     superseded_by: int | None
+    waits_for: int | None
 
     @property
     def customer_key(self) -> tuple[str, str]:
@@ -74,7 +76,20 @@ _UNSETTLED = sa.text("""
                         and newer_state.state = 'applied'
                     )
                 )
-        ) as superseded_by
+        ) as superseded_by,
+        (
+            select max(older.command_id)
+            from raw.command as older
+            left join ops.command_state as older_state
+                on older.command_id = older_state.command_id
+            where
+                older.service_code = command.service_code
+                and older.external_id = command.external_id
+                and older.command_id < command.command_id
+                and older.external_customer_id <> command.external_customer_id
+                and older.kind <> 'customer' and command.kind <> 'customer'
+                and coalesce(older_state.state, 'pending') not in ('applied', 'refused')
+        ) as waits_for
     from raw.command
     left join ops.command_state as state on command.command_id = state.command_id
     where

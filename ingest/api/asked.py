@@ -16,7 +16,6 @@ LONGEST_TEXT = 255
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EMAIL = re.compile(r"[^\s@\\]+@[^\s@\\]+\.[^\s@\\]+")
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _ZONES = available_timezones()
 _LONGEST_INSTANT = 100
 _EARLIEST, _LATEST = date(1970, 1, 1), date(9000, 1, 1)
@@ -74,10 +73,6 @@ class Asked:
     def country(self, field: str, value: object) -> None:
         """Two capital letters of ISO 3166; Odoo knows which of them are countries."""
         self._matching(field, value, _COUNTRY, INVALID)
-
-    def currency(self, field: str, value: object) -> None:
-        """Three capital letters of ISO 4217."""
-        self._matching(field, value, _CURRENCY, INVALID)
 
     def _matching(self, field: str, value: object, form: re.Pattern[str], code: str) -> None:
         self.text(field, value)

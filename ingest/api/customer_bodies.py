@@ -23,7 +23,7 @@ Text = Annotated[Any, _nullable("string", "At most 255 characters.")]
 Link = Annotated[Any, _nullable("string", "An address in the web, at most 2,000 characters.")]
 Email = Annotated[Any, _nullable("string", "One e-mail address.")]
 Country = Annotated[Any, _nullable("string", "ISO 3166, e.g. CA.")]
-Currency = Annotated[Any, _nullable("string", "ISO 4217, e.g. CAD.")]
+Currency = Annotated[Any, _nullable("string", "The company's: COMPANY_CURRENCY.")]
 Zone = Annotated[Any, _nullable("string", "IANA, e.g. America/Toronto.")]
 Choice = Annotated[Any, _nullable("string", "One of Lago's words.")]
 Days = Annotated[Any, _nullable("integer", "Days, 0 to 3,650.")]
@@ -85,8 +85,9 @@ _FREE: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
 }
 
 
-def asked_of_customer(sent: CustomerInput) -> dict[str, Any]:
-    """The given fields in their one spelling. Raises ProblemError 422 with all that is wrong."""
+def asked_of_customer(sent: CustomerInput, currency: str) -> dict[str, Any]:
+    """The given fields in their one spelling. Raises ProblemError 422 with all that is wrong,
+    another currency than the company's included: nothing is priced in it."""
     asked = Asked()
     asked.identifier("external_id", sent.external_id)
     for field in _TEXTS:
@@ -97,7 +98,7 @@ def asked_of_customer(sent: CustomerInput) -> dict[str, Any]:
         asked.free(field, getattr(sent, field), kind)
     asked.email("email", sent.email)
     asked.country("country", sent.country)
-    asked.currency("currency", sent.currency)
+    asked.choice("currency", sent.currency, (currency,))
     asked.time_zone("timezone", sent.timezone)
     asked.choice("customer_type", sent.customer_type, ("company", "individual"))
     asked.choice(

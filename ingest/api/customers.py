@@ -59,7 +59,7 @@ async def post_customer(
     """Records what is asked; `fusion.state` tells later what became of it in Odoo."""
     if data.customer is None or data.customer == _NOTHING:
         raise parameter_missing("customer")
-    values = asked_of_customer(data.customer)
+    values = asked_of_customer(data.customer, company.currency)
     await record_customer(database, request.auth, values)
     return await _find(database, request.auth, values["external_id"], company)
 

@@ -21,7 +21,15 @@ from ingest.api.fusion import OdooOrder, SubscriptionFusion, odoo_id, odoo_text,
 from ingest.api.lifecycle_queries import one_subscription, subscriptions
 from ingest.api.marts import Company, lago_id
 from ingest.api.payloads import ExactJson
-from ingest.api.problems import INVALID, RESPONSES, ErrorBody, invalid, not_found, parameter_missing
+from ingest.api.problems import (
+    INVALID,
+    RESPONSES,
+    Details,
+    ErrorBody,
+    invalid,
+    not_found,
+    parameter_missing,
+)
 from ingest.api.reading import page_meta, selection
 from ingest.api.subscription_bodies import (
     STATUSES,
@@ -125,19 +133,16 @@ async def get_subscriptions(
     per_page: _Count = None,
 ) -> SubscriptionsPage:
     """The service's subscriptions, the newest first; the active ones unless told otherwise."""
-    chosen = selection(
-        # `code` and its neighbour are texts without NUL, which is all that is asked of these.
-        {"code": plan_code, "external_subscription_id": external_customer_id}
-        | {"page": page, "per_page": per_page}
-    )
+    filters = {"external_customer_id": external_customer_id, "plan_code": plan_code}
+    bad: Details = {name: [INVALID] for name, value in filters.items() if "\x00" in (value or "")}
+    if bad:
+        raise invalid(bad)
+    chosen = selection({"page": page, "per_page": per_page})
     wanted = _statuses("status", [*(status_list or []), *([status] if status else [])] or None)
     conditions = ["status = any($3)"]
     arguments: list[object] = [request.auth, company.timezone, wanted]
-    for column, value in (
-        ("external_customer_id", chosen.external_subscription_id),
-        ("plan_code", chosen.code),
-    ):
-        if value is not None:
+    for column, value in filters.items():
+        if value:
             arguments.append(value)
             conditions.append(f"{column} = ${len(arguments)}")
     where = "where " + " and ".join(conditions)  # fixed fragments: values travel as arguments

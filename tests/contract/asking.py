@@ -36,6 +36,7 @@ class Asking:
     world: World
     service: str = "nexacloud"
     account: str = field(default_factory=lambda: f"acct-{uuid.uuid4().hex[:10]}")
+    subject: str = ""  # what subscriptions are called by; the account's name unless given
 
     @property
     def client(self) -> OdooClient:
@@ -58,7 +59,7 @@ class Asking:
         return self._command("termination", self.sub(sub), {}, at)
 
     def sub(self, name: str = "s") -> str:
-        return f"{self.account}-{name}"
+        return f"{self.subject or self.account}-{name}"
 
     def _command(self, kind: str, external_id: str, payload: Any, at: datetime) -> int:
         with self.engine.begin() as connection:

@@ -330,6 +330,29 @@ def test_one_that_comes_back(asking: Asking) -> None:
     assert (new["start_date"], new["end_date"]) == ("2026-09-17", False)
 
 
+def test_an_id_that_another_customer_goes_on_with(asking: Asking) -> None:
+    """Whichever of the two customers a pass comes to first."""
+    plan = asking.plan()
+    for first, second in (("a", "b"), ("b", "a")):
+        tag = uuid.uuid4().hex[:8]
+        old = Asking(asking.engine, asking.world, account=f"{first}-{tag}", subject=tag)
+        new = Asking(asking.engine, asking.world, account=f"{second}-{tag}", subject=tag)
+        old.subscription(plan, at=NOON - 9 * DAY)
+        old.termination()
+        new.subscription(plan, at=NOON + timedelta(hours=1))
+        asking.apply()
+        asking.apply()
+        before, after = old.orders()
+        assert (before["x_fc_external_account_id"], before["end_date"]) == (
+            old.account,
+            "2026-09-14",  # the day is the new customer's
+        )
+        assert (after["x_fc_external_account_id"], after["start_date"]) == (
+            new.account,
+            "2026-09-15",
+        )
+
+
 def test_an_order_that_finance_made_is_taken_over(asking: Asking) -> None:
     plan = asking.plan()
     partner = asking.world.partner()

@@ -101,6 +101,7 @@ def test_there_is_no_customer_of_that_name(app: Service) -> None:
         ({"email": "a@b.c, d@e.f"}, {"email": ["invalid_format"]}),
         ({"country": "Canada"}, {"country": ["value_is_invalid"]}),
         ({"currency": "cad"}, {"currency": ["value_is_invalid"]}),
+        ({"currency": "USD"}, {"currency": ["value_is_invalid"]}),  # nothing is priced in it
         ({"timezone": "Toronto"}, {"timezone": ["value_is_invalid"]}),
         ({"customer_type": "robot"}, {"customer_type": ["value_is_invalid"]}),
         ({"net_payment_term": -1}, {"net_payment_term": ["value_is_invalid"]}),
