@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,8 @@ from pushing import Call, WatchedClient
 from sqlalchemy.engine import Engine
 
 from exports.commands.queue import LONGEST_WAIT, wait
-from odoo_gateway.errors import OdooTransientError
+from odoo_gateway.client import Record
+from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from odoo_gateway.odoorpc_client import OdooRpcClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
@@ -103,6 +105,44 @@ def test_an_odoo_that_stays_away_is_left_alone(asking: Asking, client: WatchedCl
     client.after = lambda call: None
     due_now(asking.engine)
     assert asking.apply(client).applied == 9
+
+
+class Community(WatchedClient):
+    """Community without subscriptions: no plans, no days on orders, no quotation templates."""
+
+    missing = frozenset(
+        {"plan_id", "start_date", "end_date", "next_invoice_date", "subscription_state"}
+    )
+
+    def search_read(self, model: str, *args: Any, **kwargs: Any) -> list[Record]:
+        self._require(model)
+        return super().search_read(model, *args, **kwargs)
+
+    def fields_get(self, model: str) -> dict[str, Record]:
+        self._require(model)
+        fields = super().fields_get(model)
+        return {name: field for name, field in fields.items() if name not in self.missing}
+
+    @staticmethod
+    def _require(model: str) -> None:
+        if model in ("sale.subscription.plan", "sale.order.template"):
+            raise OdooRefusedError(f"the model {model!r} does not exist")
+
+
+def test_community_without_subscriptions(asking: Asking, odoo: OdooRpcClient) -> None:
+    plan, other = asking.plan(), asking.plan()
+    client = Community(odoo)
+    made = asking.subscription(plan)
+    asking.apply(client)
+    (order,) = asking.orders()
+    assert (asking.state(made)["state"], order["state"]) == ("applied", "sale")
+    assert (order["plan_id"], order["x_fc_plan_code"]) == (False, plan)
+    refused = [asking.subscription(other), asking.termination()]
+    asking.apply(client)
+    for command in refused:
+        assert asking.state(command)["state"] == "refused"
+        assert "install Subscriptions" in asking.state(command)["reason"]
+    assert [each["id"] for each in asking.orders()] == [order["id"]]
 
 
 def test_waits_double_to_an_hour() -> None:
