@@ -139,16 +139,10 @@ shares as (
     select
         invoice.id as invoice_id,
         sold.service_code,
-        invoice.record,
-        invoice.write_date,
-        nullif(invoice.record ->> 'invoice_date', 'false')::date as invoice_date,
-        -- Absent from mirrors of an earlier version: such an invoice is never overdue.
-        nullif(invoice.record ->> 'invoice_date_due', 'false')::date as due_date,
-        invoice.deleted_at is null and invoice.record ->> 'state' = 'posted' as is_posted,
-        invoice.record ->> 'payment_state' as payment_state,
-        invoice.deleted_at is not null or invoice.record ->> 'state' = 'cancel' as is_gone,
         min(sold.external_id) as external_id,
         min(sold.customer_id) as customer_id,
+        -- Over the groups: of all services, listening or not, and of none.
+        count(*) over (partition by invoice.id) = 1 as is_one_services,
         json_agg(
             json_build_object(
                 'line_id', sold.line_id,
@@ -161,24 +155,13 @@ shares as (
             )
             order by sold.line_id
         ) as lines
-    from raw.odoo_invoice as invoice
-    inner join sold
-        on
-            invoice.id = sold.invoice_id
-            and (sold.deleted_at is null or invoice.deleted_at is not null)
-    where
-        invoice.record ->> 'move_type' = 'out_invoice'
-        and sold.service_code in (select service_code from ops.webhook_service)
-        and sold.external_id <> ''
-    group by invoice.id, sold.service_code
-),
-
-whole as (
-    select
-        invoice_id,
-        bool_and(service_code is not null) and count(distinct service_code) = 1 as is_one_services
     from sold
-    group by invoice_id
+    inner join raw.odoo_invoice as invoice
+        on
+            sold.invoice_id = invoice.id
+            and (sold.deleted_at is null or invoice.deleted_at is not null)
+    where invoice.record ->> 'move_type' = 'out_invoice'
+    group by invoice.id, sold.service_code
 ),
 
 told as (
@@ -202,6 +185,14 @@ told as (
 compared as (
     select
         shares.*,
+        invoice.record,
+        invoice.write_date,
+        nullif(invoice.record ->> 'invoice_date', 'false')::date as invoice_date,
+        -- Absent from mirrors of an earlier version: such an invoice is never overdue.
+        nullif(invoice.record ->> 'invoice_date_due', 'false')::date as due_date,
+        invoice.deleted_at is null and invoice.record ->> 'state' = 'posted' as is_posted,
+        invoice.record ->> 'payment_state' as payment_state,
+        invoice.deleted_at is not null or invoice.record ->> 'state' = 'cancel' as is_gone,
         'invoice:' || shares.invoice_id as subject,
         coalesce(told.ordering_key, 'subscription:' || shares.external_id) as ordering_key,
         told.standing,
@@ -209,10 +200,14 @@ compared as (
         coalesce(told.times_created, 0) as times_created,
         coalesce(told.times_paid, 0) as times_paid
     from shares
+    inner join raw.odoo_invoice as invoice on shares.invoice_id = invoice.id
     left join told
         on
             shares.service_code = told.service_code
             and 'invoice:' || shares.invoice_id = told.subject
+    where
+        shares.service_code in (select service_code from ops.webhook_service)
+        and shares.external_id <> ''
 ),
 
 news as (
@@ -271,10 +266,9 @@ select
         as is_overdue,
     news.customer_id,
     news.lines,
-    whole.is_one_services,
+    news.is_one_services,
     coalesce(currency.record ->> 'name', '') as currency
 from news
-inner join whole on news.invoice_id = whole.invoice_id
 left join raw.odoo_currency as currency
     on nullif(news.record ->> 'currency_id', 'false')::bigint = currency.id
 where not exists (

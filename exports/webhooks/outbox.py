@@ -49,6 +49,12 @@ _WATCH = sa.text("""
     on conflict do nothing
     returning service_code
 """)
+# What is computed from JSON has no statistics: PostgreSQL takes all of it for one row, and would
+# walk through all that was told once for each invoice, by a loop or a merge on the service alone.
+_HASH_ONLY = (
+    sa.text("set local enable_nestloop = off"),
+    sa.text("set local enable_mergejoin = off"),
+)
 _FIRST_ENDPOINTS = sa.text("""
     select service_code, min(created_at) as since
     from ops.webhook_endpoint
@@ -100,6 +106,8 @@ def _pass(connection: Connection, today: date, zone: ZoneInfo) -> Emitted:
     fresh: list[str] = list(connection.execute(_WATCH).scalars())
     first = connection.execute(_FIRST_ENDPOINTS, {"services": fresh})
     since: dict[str, datetime] = {row.service_code: row.since for row in first}
+    for setting in _HASH_ONLY:
+        connection.execute(setting)
     facts: list[Fact] = []
     for query in (SUBSCRIPTIONS, INVOICES):
         rows = connection.execute(sa.text(query), {"today": today}).mappings()
