@@ -19,10 +19,14 @@ _CLOSE = dg.AssetSelection.assets(["exports", "month_close"])
 
 hourly_build = dg.define_asset_job(
     "hourly_build",
-    selection=dg.AssetSelection.assets(["marts", "rpt_rating_build"], ["marts", "fct_usage_daily"])
-    .upstream()
-    .required_multi_asset_neighbors(),
-    description="Mirror Odoo's master data, rate all usage, check that nothing was lost.",
+    selection=(
+        dg.AssetSelection.assets(["marts", "rpt_rating_build"], ["marts", "fct_usage_daily"])
+        .upstream()
+        .required_multi_asset_neighbors()
+        # Payments and invoices, of which apps are told: between two pushes as well.
+        | dg.AssetSelection.assets(["raw", "odoo_invoice"]).required_multi_asset_neighbors()
+    ),
+    description="Mirror Odoo, rate all usage, check that nothing was lost.",
 )
 
 daily_billing = dg.define_asset_job(
