@@ -50,7 +50,7 @@ bench-ingest: $(INSTALLED) ## The endpoint against COPY, a plain endpoint and an
 bench-rating: $(INSTALLED) ## The rating against DuckDB, Lago's way and itself
 	@$(BIN)/python -m bench.rating
 
-bench-odoo: $(INSTALLED) ## The mirror against a bare search_read, on a real Odoo 19 (ODOO_TEST_URL)
+bench-odoo: $(INSTALLED) ## Mirror and push against bare calls, on a real Odoo 19 (ODOO_TEST_URL)
 	@$(BIN)/python -m bench.odoo
 
 clean: ## Throw away all local state: databases, exports, the demo's world

@@ -1,8 +1,9 @@
-"""The mirror against a bare paged search_read of the same fields, on a real Odoo 19.
+"""Mirror and push against a bare paged search_read and a bare batch create, on a real Odoo 19.
 
 `python -m bench.odoo` prints a table in Markdown; docs/benchmarks.md keeps it. It needs
-ODOO_TEST_URL, ODOO_TEST_DB, ODOO_TEST_USER and ODOO_TEST_KEY, and ODOO_TEST_DATABASE_URL: Odoo's
-own PostgreSQL, for lines by the hundred thousand. Every ratio is of two figures of the same run.
+ODOO_TEST_URL, ODOO_TEST_DB, ODOO_TEST_USER and ODOO_TEST_KEY, and for the mirror
+ODOO_TEST_DATABASE_URL: Odoo's own PostgreSQL, for lines by the hundred thousand. What the push
+makes stays: take a database of its own. Every ratio is of two figures of the same run.
 """
 
 from __future__ import annotations
@@ -21,24 +22,23 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from bench.odoo_lines import LINE, order_lines
+from bench.odoo_push import compare_push
 from ingest.odoo_mirror import BILLING, MirrorCount, mirror
 from ingest.odoo_mirror.passes import PAGE
-from odoo_gateway.client import Record
+from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.connect import connect
-from odoo_gateway.odoorpc_client import OdooRpcClient
 from warehouse.embedded import embedded_server
 from warehouse.engine import make_engine
 from warehouse.migrate import migrate
 from warehouse.tables import odoo_mirror
 
-NEEDED = ("ODOO_TEST_URL", "ODOO_TEST_DATABASE_URL")
 (LINES,) = (model for model in BILLING if model.table == "order_line")
 
 
 class Counted:
     """A client that counts its calls."""
 
-    def __init__(self, client: OdooRpcClient) -> None:
+    def __init__(self, client: OdooClient) -> None:
         self._client, self.calls = client, 0
 
     def __getattr__(self, name: str) -> Any:
@@ -65,7 +65,7 @@ def bare_read(client: Any) -> tuple[int, float]:
         last = page[-1]["id"]
 
 
-def compare_mirror(engine: Engine, client: OdooRpcClient, rounds: int, lines: int) -> None:
+def compare_mirror(engine: Engine, client: OdooClient, rounds: int, lines: int) -> None:
     """A first pass beside a bare read, an incremental one with nothing new, a full one."""
     bare_read(client)  # warm caches on both sides
     bare: list[tuple[int, float]] = []
@@ -111,19 +111,29 @@ def compare_mirror(engine: Engine, client: OdooRpcClient, rounds: int, lines: in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help="mirror; default: all")
+    parser.add_argument("parts", nargs="*", help="mirror push; default: all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--lines", type=int, default=100_000, help="that the mirror reads")
+    parser.add_argument("--pushed", type=int, default=2_000, help="lines a push")
     chosen = parser.parse_args()
-    missing = [name for name in NEEDED if not os.environ.get(name)]
+    needed = ["ODOO_TEST_URL"]
+    if not chosen.parts or "mirror" in chosen.parts:
+        needed.append("ODOO_TEST_DATABASE_URL")
+    missing = [name for name in needed if not os.environ.get(name)]
     if missing:
         sys.exit(f"bench.odoo needs a real Odoo 19: set {', '.join(missing)}. See --help.")
 
-    def mirror_part(engine: Engine, client: OdooRpcClient) -> None:
+    def mirror_part(engine: Engine, client: OdooClient) -> None:
         with order_lines(client, os.environ["ODOO_TEST_DATABASE_URL"], chosen.lines):
             compare_mirror(engine, client, chosen.rounds, chosen.lines)
 
-    parts: dict[str, Callable[[Engine, OdooRpcClient], None]] = {"mirror": mirror_part}
+    def push_part(engine: Engine, client: OdooClient) -> None:
+        compare_push(engine, client, Counted, chosen.rounds, chosen.pushed)
+
+    parts: dict[str, Callable[[Engine, OdooClient], None]] = {
+        "mirror": mirror_part,
+        "push": push_part,
+    }
     client = connect(
         os.environ["ODOO_TEST_URL"],
         os.environ.get("ODOO_TEST_DB", "odoo"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from odoo_gateway.odoorpc_client import OdooRpcClient
+from odoo_gateway.client import OdooClient
 
 LINE = "sale.order.line"
 ORDERS = 200  # odoo.md: no order collects lines for ever
@@ -31,7 +31,7 @@ where tax.sale_order_line_id = %(line)s
 
 
 @contextmanager
-def order_lines(client: OdooRpcClient, database_url: str, count: int) -> Iterator[None]:
+def order_lines(client: OdooClient, database_url: str, count: int) -> Iterator[None]:
     """`count` usage lines, written an hour ago, on 200 orders of their own; gone afterwards.
 
     Copied by SQL at `database_url`, which is Odoo's own database: by RPC they take half an hour.
