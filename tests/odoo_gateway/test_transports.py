@@ -55,7 +55,11 @@ AWAY: list[Answer] = [
 
 
 def _name(value: object) -> str:
-    return str(value[0]) if isinstance(value, tuple) else str(value)
+    """Of a parameter: the same in every process, as those of functions are not by themselves."""
+    if callable(value) and not isinstance(value, type):
+        return "it"
+    words = str(getattr(value, "status", "") or getattr(value, "name", "") or value)
+    return "".join(each if each.isalnum() else "-" for each in words[:40])
 
 
 @pytest.mark.parametrize(
