@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from marts import Marts, start_afresh
@@ -11,6 +13,9 @@ from sqlalchemy.engine import Engine
 
 from odoo_gateway.client import OdooClient
 from warehouse.settings import Settings
+
+# Whose servers are those of a few tests here as well.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "contract"))
 
 
 @pytest.fixture
