@@ -1,10 +1,12 @@
 """ops.odoo_push: where each ledger line stands on its way through Odoo.
 
-planned → sent → verified → invoiced, or refused, or differs; `problem` names the latter two's why.
+planned → sent → verified → invoiced, or refused, or differs. `problem` names why of the latter two,
+and what an invoice made of a verified line that it should not have.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,33 +56,42 @@ _SETTLE = sa.text("""
             and move.deleted_at is null
             and move.record ->> 'state' = 'posted'
         group by 1
+    ),
+
+    judged as (
+        select
+            pushed.line_key,
+            case
+                when invoiced.odoo_line_id is null then null
+                when invoiced.subtotal <> pushed.subtotal then 'invoiced_differently'
+                when abs(invoiced.tax - pushed.tax) > 0.01 then 'tax_differs'
+            end as problem,
+            invoiced.odoo_line_id is not null as is_invoiced,
+            invoiced.subtotal,
+            invoiced.tax
+        from ops.odoo_push as pushed
+        left join invoiced
+            on pushed.odoo_line_id = invoiced.odoo_line_id
+        where pushed.state in ('verified', 'invoiced')
     )
 
     update ops.odoo_push as pushed
     set
-        state = case
-            when invoiced.subtotal = pushed.subtotal
-                and coalesce(abs(invoiced.tax - pushed.tax) <= 0.01, true) then 'invoiced'
-            else 'differs'
-        end,
-        problem = case
-            when invoiced.subtotal <> pushed.subtotal then 'invoiced_differently'
-            when abs(invoiced.tax - pushed.tax) > 0.01 then 'tax_differs'
-        end,
-        reason = case
-            when invoiced.subtotal <> pushed.subtotal
-                then 'invoiced ' || invoiced.subtotal || ', the ledger has ' || pushed.subtotal
-            when abs(invoiced.tax - pushed.tax) > 0.01
-                then 'invoiced with a tax of ' || invoiced.tax || ', its taxes make ' || pushed.tax
+        state = case when judged.is_invoiced and judged.problem is null then 'invoiced'
+            else 'verified' end,
+        problem = judged.problem,
+        reason = case judged.problem
+            when 'invoiced_differently'
+                then 'invoiced ' || judged.subtotal || ', the ledger has ' || pushed.subtotal
+            when 'tax_differs'
+                then 'invoiced with a tax of ' || judged.tax || ', its taxes make ' || pushed.tax
         end
-    from invoiced
+    from judged
     where
-        pushed.odoo_line_id = invoiced.odoo_line_id
-        and (
-            pushed.state = 'verified'
-            or pushed.problem in ('invoiced_differently', 'tax_differs')
-        )
-    returning pushed.state
+        pushed.line_key = judged.line_key
+        and (pushed.state = 'invoiced', pushed.problem)
+        is distinct from (judged.is_invoiced and judged.problem is null, judged.problem)
+    returning coalesce(pushed.problem, pushed.state)
 """)
 
 
@@ -112,8 +123,9 @@ def record(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def settle_invoiced(engine: Engine) -> dict[str, int]:
-    """After the mirror has read the invoices: verified lines that stand on posted ones become
-    `invoiced`, or `differs` where Odoo invoiced another amount or tax. Counts by state."""
+    """After the mirror has read the invoices: lines that stand on posted ones become `invoiced`,
+    and `verified` again where the invoice goes. One that Odoo invoiced with another amount or tax
+    stays `verified`, as it was read back, with its problem. Counts of what changed, by name."""
     with engine.begin() as connection:
-        states: list[str] = list(connection.execute(_SETTLE).scalars())
-    return {state: states.count(state) for state in ("invoiced", "differs")}
+        names: list[str] = list(connection.execute(_SETTLE).scalars())
+    return dict(Counter(names))

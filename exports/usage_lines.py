@@ -66,13 +66,7 @@ _PENDING = sa.text("""
         on regexp_replace(billed.charge_key, '/true_up$', '') = charges.charge_key
     left join ops.odoo_push as pushed
         on billed.line_key = pushed.line_key
-    where
-        pushed.state is null
-        or (
-            pushed.state not in ('verified', 'invoiced')
-            -- What is invoiced is never touched; finance settles it by hand.
-            and coalesce(pushed.problem, '') not in ('invoiced_differently', 'tax_differs')
-        )
+    where coalesce(pushed.state, '') not in ('verified', 'invoiced')
     order by billed.odoo_order_id, billed.line_key
 """)
 

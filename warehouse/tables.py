@@ -393,8 +393,8 @@ odoo_push = sa.Table(
     metadata,
     sa.Column("line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True),
     # planned: due; sent: asked of Odoo, the answer not yet settled; verified: read back and equal
-    # to the cent; invoiced: on an invoice, equal with its tax; refused, differs: `problem` names
-    # why, `reason` carries Odoo's words.
+    # to the cent; invoiced: on a posted invoice, equal with its tax; refused, differs: `problem`
+    # names why, `reason` carries Odoo's words.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("problem", sa.Text),
     sa.Column("reason", sa.Text),

@@ -82,7 +82,7 @@ def test_an_invoice_altered_before_posting_differs_and_is_left_alone(
     world.client.write("account.move.line", [found["id"]], {"price_unit": 0.09})
     world.client.call("account.move", "action_post", [move])
     state = settled(fresh, world, line)
-    assert (state["state"], state["problem"]) == ("differs", "invoiced_differently")
+    assert (state["state"], state["problem"]) == ("verified", "invoiced_differently")
     assert "9" in state["reason"]
     assert "10.00" in state["reason"]
     assert push(fresh, world.client, database="here").pending == 0
@@ -96,6 +96,18 @@ def test_another_tax_on_the_invoice_is_named(fresh: Engine, world: OdooWorld) ->
     with fresh.begin() as connection:
         connection.execute(sa.text("update ops.odoo_push set tax = 0.50"))
     state = settled(fresh, world, line)
-    assert (state["state"], state["problem"]) == ("differs", "tax_differs")
+    assert (state["state"], state["problem"]) == ("verified", "tax_differs")
     assert "1.3" in state["reason"]
     assert "0.50" in state["reason"]
+
+
+def test_an_invoice_that_goes_takes_its_state_along(fresh: Engine, world: OdooWorld) -> None:
+    order = in_province(world, "ON")
+    (line,) = bill_lines(fresh, world, due(order, "100", "0.10"))
+    push(fresh, world.client, database="here")
+    move = invoiced(world, order)
+    world.client.call("account.move", "action_post", [move])
+    assert settled(fresh, world, line)["state"] == "invoiced"
+    world.client.call("account.move", "button_draft", [move])
+    world.client.call("account.move", "button_cancel", [move])
+    assert settled(fresh, world, line)["state"] == "verified"
