@@ -7,7 +7,7 @@ was lost, is settled by the next one. What one customer's command meets does not
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from exports.commands.outcomes import (
 from exports.commands.queue import CUSTOMER, TERMINATION, Command
 from exports.commands.rehearsal import Rehearsal, RehearsedError
 from exports.commands.subscriptions import Applied, apply_subscription, apply_termination
+from exports.push_problems import Judge
 from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
 from warehouse.locks import session_lock
@@ -51,7 +52,8 @@ class Fate:
 class ApplyResult:
     """Counts of commands by their state after the pass, and each one that it looked at.
 
-    `postponed` are those that were not looked at: their time has not come, or Odoo is away.
+    `superseded` are those that a newer command settles; `postponed` those that were not looked at:
+    their time has not come, or Odoo is away.
     """
 
     applied: int = 0
@@ -59,6 +61,7 @@ class ApplyResult:
     retrying: int = 0
     ambiguous: int = 0
     refused: int = 0
+    superseded: int = 0
     postponed: int = 0
     fates: list[Fate] = field(default_factory=list)
 
@@ -130,6 +133,7 @@ class _Pass:
     result: ApplyResult
     dry_run: bool
     failures: int = 0
+    judge: Judge | None = None
 
     def over(self, commands: Iterable[Command]) -> None:
         now = datetime.now(UTC)
@@ -168,7 +172,9 @@ class _Pass:
         except OdooTransientError as error:
             state, reason = queue.RETRYING, str(error)
             self.failures += 1
-        self.result.note(command, state, reason)
+        # Recorded as refused, and no failure: the app itself asked for something newer.
+        counted = "superseded" if command.superseded_by is not None else state
+        self.result.note(command, counted, reason)
         if not self.dry_run:
             queue.settle(
                 self.engine,
@@ -190,7 +196,17 @@ class _Pass:
             before = queue.applied_customer(self.engine, command)
             return self._customer(command, command.payload, before), Applied(None)
         partner_id = self._partner(command)
-        return partner_id, apply_subscription(self.book, command, partner_id, self.zone)
+        applied = apply_subscription(self.book, command, partner_id, self.zone)
+        return partner_id, replace(applied, note=applied.note or self._what_hinders(applied))
+
+    def _what_hinders(self, applied: Applied) -> str | None:
+        """What will keep usage off the order, such as an address that gives Odoo no tax."""
+        if self.judge is None:
+            self.judge = Judge.of(self.book.client)
+        for _, problem in self.judge.orders([("id", "=", applied.order_id)]):
+            if problem is not None:
+                return f"{problem.name}: {problem.reason}"
+        return None
 
     def _partner(self, command: Command) -> int:
         """Whose subscription it is. As in Lago, a customer that nobody described is made."""

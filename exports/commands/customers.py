@@ -11,7 +11,7 @@ from odoo_gateway.client import OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError
 
 PARTNER, LINK = "res.partner", "x_fc_account_link"
-_READ = (*FIELDS, "active", "commercial_partner_id")
+_READ = (*FIELDS, "active", "commercial_partner_id", "x_fc_account_key")
 _MOST_NAMED = 10
 
 
@@ -39,17 +39,22 @@ def apply_customer(
     `before` is what was applied last, None the first time. Raises AmbiguousError,
     CannotApplyError, OdooRefusedError, OdooTransientError.
     """
+    key = _key(service_code, account_id)
     partner = linked_partner(client, service_code, account_id)
     if partner is None:
         partner = _made_before(client, service_code, account_id) or _match(client, payload)
         if partner is None:
-            key = _key(service_code, account_id)
             values = {**new_values(client, payload, account_id), "x_fc_account_key": key}
             (number,) = client.create(PARTNER, [values])
             _link(client, service_code, account_id, number)
             return number
         _link(client, service_code, account_id, int(partner["id"]))
-    changes = changed_values(client, payload, before, partner)
+    # A partner that was found and not made by this account is somebody else's as well: an app
+    # that knows an e-mail address must not rename whoever has it, or redirect their invoices.
+    if partner["x_fc_account_key"] == key:
+        changes = changed_values(client, payload, before or {}, partner)
+    else:
+        changes = changed_values(client, payload, None, partner)
     if changes:
         client.write(PARTNER, [partner["id"]], changes)
     return int(partner["id"])

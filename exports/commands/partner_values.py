@@ -51,8 +51,8 @@ def changed_values(
 ) -> Record:
     """What is to be written onto a partner that is there.
 
-    Where the customer was applied `before`: what the app has changed since; the rest stays as
-    finance has it. The first time: only what is empty in Odoo.
+    With `before`, what was applied last: what the app has changed since; the rest stays as
+    finance has it. None: only what is empty in Odoo.
     """
     given = {name for name in (*_TEXTS, *_PLACE) if payload.get(name)}
     if before is not None:
@@ -62,6 +62,9 @@ def changed_values(
         values["name"] = name_of(payload, "")
     if given.intersection(_PLACE):
         values |= _place(client, payload)
+        moved = partner["country_id"] and values.get("country_id") != partner["country_id"]
+        if moved and before is not None:
+            values.setdefault("state_id", False)  # a province of the country that was left
     if before is None:
         return {name: value for name, value in values.items() if not partner[name]}
     return {name: value for name, value in values.items() if partner[name] != value}

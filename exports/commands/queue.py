@@ -24,7 +24,8 @@ LONGEST_WAIT = timedelta(hours=1)
 @dataclass(frozen=True)
 class Command:
     """One row of raw.command with its state. `superseded_by` is a newer one that settles it,
-    `waits_for` an older one about the same subscription by another customer."""
+    `waits_for` an older one about the same subscription by another customer, `terminated_before`
+    whether an app ever asked for the subscription's end."""
 
     command_id: int
     service_code: str
@@ -39,6 +40,7 @@ class Command:
     next_attempt_at: datetime | None
     superseded_by: int | None
     waits_for: int | None
+    terminated_before: bool
 
     @property
     def customer_key(self) -> tuple[str, str]:
@@ -89,7 +91,15 @@ _UNSETTLED = sa.text("""
                 and older.external_customer_id <> command.external_customer_id
                 and older.kind <> 'customer' and command.kind <> 'customer'
                 and coalesce(older_state.state, 'pending') not in ('applied', 'refused')
-        ) as waits_for
+        ) as waits_for,
+        exists (
+            select from raw.command as older
+            where
+                older.service_code = command.service_code
+                and older.kind = 'termination'
+                and older.external_id = command.external_id
+                and older.command_id < command.command_id
+        ) as terminated_before
     from raw.command
     left join ops.command_state as state on command.command_id = state.command_id
     where

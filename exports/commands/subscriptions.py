@@ -130,7 +130,8 @@ def _updated(
         values["client_order_ref"] = name
     if book.has_dates:
         end = last_day(ending, zone) if ending else order.end
-        if not ending and (order.end == asked or _ends_for(order, coming)):
+        taken_back = command.terminated_before and order.end == asked
+        if not ending and (taken_back or _ends_for(order, coming)):
             end = None
         if end != order.end:
             values["end_date"] = end.isoformat() if end else False

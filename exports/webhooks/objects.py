@@ -53,7 +53,8 @@ def _subscription(fact: Fact, order: Mapping[str, Any], zone: ZoneInfo) -> dict[
     started = fact["began_on"] and _midnight(fact["began_on"], zone)
     ended = None
     if fact["fact"] == "terminated":
-        ended = _ended_at(fact["happened_on"], fact["write_date"], zone)
+        was_closed = order.get("subscription_state") == "6_churn" or order.get("state") == "cancel"
+        ended = _ended_at(fact["happened_on"], fact["write_date"] if was_closed else None, zone)
     return {
         "lago_id": lago_id("subscription", service, external_id),
         "external_id": external_id,

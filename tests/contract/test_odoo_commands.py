@@ -100,6 +100,66 @@ def test_an_email_matches_whatever_its_case_and_a_contact_is_its_company(asking:
     assert asking.links()[0]["x_partner_id"] == company
 
 
+def test_a_partner_that_was_found_is_not_rewritten(asking: Asking) -> None:
+    """Whoever knows an e-mail address could redirect its owner's invoices."""
+    address = email()
+    number = asking.world.partner(email=address, name="Maple", street="1 King St W")
+    asking.customer(name="Mallory", email=address)
+    asking.apply()
+    asking.customer(name="Mallory Inc", email="mallory@evil.example", address_line1="Evil St")
+    asking.apply()
+    partner = asking.partner("name", "email", "street")
+    assert partner == {"id": number, "name": "Maple", "email": address, "street": "1 King St W"}
+
+
+def test_a_customer_described_after_its_subscription_gets_its_name(asking: Asking) -> None:
+    asking.subscription(asking.plan())
+    asking.apply()
+    assert asking.partner("name")["name"] == asking.account
+    asking.customer(name="Real Company Ltd", city="Toronto")
+    asking.apply()
+    partner = asking.partner("name", "city")
+    assert (partner["name"], partner["city"]) == ("Real Company Ltd", "Toronto")
+
+
+def test_a_customer_that_moves_abroad_leaves_its_province(asking: Asking) -> None:
+    asking.customer(name="Maple", country="CA", state="ON")
+    asking.apply()
+    asking.customer(name="Maple", country="US", state="ON", city="New York")
+    asking.apply()
+    partner = asking.partner("country_id", "state_id")
+    assert partner["country_id"] != asking.world.canada
+    assert partner["state_id"] is False
+
+
+def test_an_address_without_a_province_is_told_with_the_subscription(asking: Asking) -> None:
+    asking.customer(name="Maple", country="CA")
+    asked = asking.subscription(asking.plan())
+    asking.apply()
+    state = asking.state(asked)
+    assert state["state"] == "applied"
+    assert state["reason"].startswith("no_tax_position: Maple has no province")
+
+
+def test_an_end_that_finance_set_is_kept(asking: Asking) -> None:
+    plan = asking.plan()
+    asking.customer(name="Maple", country="CA", state="ON")
+    asking.subscription(plan)
+    asking.apply()
+    (order,) = asking.orders()
+    asking.client.write("sale.order", [order["id"]], {"end_date": "2026-09-15"})
+    asking.subscription(plan, name="Another name")
+    asking.apply()
+    assert asking.orders()[0]["end_date"] == "2026-09-15"
+
+
+def test_what_a_newer_command_settles_is_no_failure(asking: Asking) -> None:
+    asking.customer(name="Maple")
+    asking.customer(name="Maple Inc")
+    result = asking.apply()
+    assert (result.applied, result.superseded, result.refused) == (1, 1, 0)
+
+
 def test_several_candidates_are_ambiguous_until_finance_makes_the_link(asking: Asking) -> None:
     address = email()
     first, second = asking.world.partner(email=address), asking.world.partner(email=address)
