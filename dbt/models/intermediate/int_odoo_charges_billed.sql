@@ -28,7 +28,7 @@ final as (
         case when count(invoiced.tax) = count(*) then sum(invoiced.tax) end as tax_amount,
         count(*) filter (where order_lines.odoo_line_id is null) as missing_lines,
         count(*) filter (where order_lines.subtotal <> billed.amount) as changed_lines,
-        nullif(min(concat_ws(': ', pushed.push_problem, pushed.push_reason)), '') as push_reason
+        min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')) as push_reason
     from billed
     left join order_lines
         on billed.line_key = order_lines.line_key
