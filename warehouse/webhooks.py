@@ -36,6 +36,7 @@ _URL = re.compile(
 _INSIDE = (".localhost", ".local", ".internal", ".home.arpa")
 _AZURE_METADATA = ipaddress.ip_address("168.63.129.16")  # public by its number alone
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215; Python before 3.13 lets it pass
 
 
 class TargetRefusedError(Exception):
@@ -125,6 +126,6 @@ def _is_public(text: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(str(inner))
-        if address.scope_id is not None or address.is_site_local:
+        if address.scope_id is not None or address.is_site_local or address in _LOCAL_NAT64:
             return False
     return address.is_global and not address.is_multicast and address != _AZURE_METADATA
