@@ -119,8 +119,8 @@ INSIDE = (
     "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.100.100.200", "168.63.129.16",
     "224.0.0.1", "255.255.255.255", "192.0.2.1", "[::1]", "[::]", "[fe80::1]", "[fd00:ec2::254]",
     "[ff02::1]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[64:ff9b::7f00:1]",
-    "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "localhost", "LOCALHOST.", "api.localhost", "printer.local",
-    "metadata.google.internal", "intranet",
+    "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "localhost", "LOCALHOST.", "api.localhost",
+    "printer.local", "metadata.google.internal", "intranet",
 )  # fmt: skip
 
 
