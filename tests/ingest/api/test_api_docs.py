@@ -35,7 +35,7 @@ def block(language: str) -> str:
 
 def test_the_python_example(app: Service) -> None:
     run(app, sys.executable, "-c", block("python"))
-    assert app.rows("transaction_id, properties") == [("msg-2025-06-01-7", {"count": 3})]
+    assert app.rows("transaction_id, properties") == [("msg-2025-06-01-7", {"value": 3})]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
