@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
@@ -114,10 +115,10 @@ def _continued(known: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
 
 
 async def record_termination(
-    database: Database, service_code: str, external_id: str, values: Mapping[str, Any]
+    database: Database, service_code: str, external_id: str, values: Mapping[str, Any], zone: str
 ) -> None:
     """Records the end of a subscription, today. A repeat records nothing. Raises ProblemError 404
-    `subscription_not_found`."""
+    `subscription_not_found`. `zone` is the company's, in which a bare date is a day."""
     if "\x00" in external_id:
         raise not_found("subscription")
 
@@ -130,7 +131,8 @@ async def record_termination(
                 return None
             else:
                 customer = newest["external_customer_id"]
-            pending = newest is not None and _is_pending(_read(newest["payload"]))
+            now = datetime.now(UTC)
+            pending = newest is not None and not has_begun(_read(newest["payload"]), zone, now)
             if customer is None or (values.get("status") == "pending" and not pending):
                 return not_found("subscription")
             payload = _payload(values, TERMINATION)
@@ -142,12 +144,13 @@ async def record_termination(
     _raise(await database.run(work))
 
 
-def _is_pending(payload: Mapping[str, Any]) -> bool:
+def has_begun(payload: Mapping[str, Any], zone: str, now: datetime) -> bool:
+    """Whether a subscription's first moment is past; one without begins when it is asked for."""
     begins = payload.get("subscription_at")
     if begins is None:
-        return False
-    moment = datetime.fromisoformat(begins)
-    return moment.replace(tzinfo=moment.tzinfo or UTC) > datetime.now(UTC)
+        return True
+    moment = datetime.fromisoformat(begins)  # only a bare date comes without an offset
+    return moment.replace(tzinfo=moment.tzinfo or ZoneInfo(zone)) <= now
 
 
 async def _newest(

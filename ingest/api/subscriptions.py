@@ -116,7 +116,7 @@ async def delete_subscription(
 ) -> SubscriptionAnswer:
     """Today is its last day; one that has not begun is cancelled. A repeat changes nothing."""
     values = asked_of_termination(status, on_termination_credit_note, on_termination_invoice)
-    await record_termination(database, request.auth, external_id, values)
+    await record_termination(database, request.auth, external_id, values, company.timezone)
     return await _find(database, request.auth, external_id, company)
 
 

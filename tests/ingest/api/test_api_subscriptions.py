@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from endpoint_world import Service
 
+from ingest.api.commands import has_begun
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 SUBSCRIPTION = {
     "external_customer_id": "acct_1",
@@ -113,6 +115,21 @@ def test_one_that_has_not_begun_is_pending_and_then_canceled(app: Service) -> No
     assert ended["canceled_at"] is not None
     post(app, external_id="sub_2")
     assert terminate(app, "sub_2", status="pending").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("begins", "begun"),
+    [
+        (None, True),
+        ("2026-12-01", False),  # midnight in UTC is past, in Toronto it is not
+        ("2026-11-30", True),
+        ("2026-12-01T00:00:00Z", True),
+        ("2026-12-01T00:00:00-05:00", False),
+    ],
+)
+def test_a_bare_date_begins_with_the_companys_day(begins: str | None, begun: bool) -> None:
+    evening = datetime(2026, 12, 1, 2, tzinfo=UTC)
+    assert has_begun({"subscription_at": begins}, "America/Toronto", evening) is begun
 
 
 def test_one_that_has_ended_by_its_day(app: Service) -> None:
