@@ -126,10 +126,10 @@ def measure(rows: int, subscriptions: int, parts: set[str]) -> None:
         _line(
             f"{COUNTERS_A_BATCH:,} late ones of {few:,} subscriptions", late, seconds["late"], full
         )
-        slowest = sorted(full.items(), key=lambda item: -item[1])[:6]
-        print("| slowest models | " + ", ".join(f"{n} {s:.1f} s" for n, s in slowest) + " | |")
-        slowest = sorted(more.items(), key=lambda item: -item[1])[:6]
-        print("| with more | " + ", ".join(f"{n} {s:.1f} s" for n, s in slowest) + " | |")
+        for name, models in (("full", full), ("nothing new", nothing), ("more", more)):
+            slowest = sorted(models.items(), key=lambda item: -item[1])[:6]
+            shown = ", ".join(f"{model} {took:.1f} s" for model, took in slowest)
+            print(f"| slowest, {name} | {shown} | |", flush=True)
         if "duckdb" in parts:
             took, lines = duckdb_lines(to_parquet(url, Path(folder)))
             with psycopg.connect(url) as connection:
