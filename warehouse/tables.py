@@ -202,7 +202,7 @@ provider_cost = sa.Table(
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("sku", sa.Text, nullable=False),
     sa.Column("day", sa.Date, nullable=False),
-    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("service_code", sa.Text),  # null: shared by all services
     # Set where the provider bills per account; null is a cost the whole service shares.
     sa.Column("external_account_id", sa.Text),
     sa.Column("quantity", sa.Numeric, nullable=False),
@@ -210,6 +210,38 @@ provider_cost = sa.Table(
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("file", sa.Text, nullable=False),
     _timestamp("loaded_at", default=True),
+    sa.Index("provider_cost_day", "day"),
+    schema="raw",
+)
+
+# What an app's old biller charged, credited or paid back: a document whose content changed is a new
+# version, and the old one stays. The greatest version counts.
+app_invoice = sa.Table(
+    "app_invoice",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),  # lago | stripe
+    sa.Column("external_invoice_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),  # invoice | credit_note | refund
+    sa.Column("service_code", sa.Text, nullable=False),
+    sa.Column("invoice_number", sa.Text),
+    sa.Column("external_account_id", sa.Text),
+    sa.Column("corrects_invoice_id", sa.Text),  # the invoice that a credit note or refund is about
+    sa.Column("status", sa.Text, nullable=False),  # the biller's word
+    sa.Column("is_billed", sa.Boolean, nullable=False),  # false: a draft, or void
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("issued_on", sa.Date),
+    # As the document states them, in major units; null where it does not. Credit notes and refunds
+    # are negative. Net is after discounts and before tax.
+    sa.Column("net_amount", sa.Numeric),
+    sa.Column("discount_amount", sa.Numeric),
+    sa.Column("tax_amount", sa.Numeric),
+    sa.Column("total_amount", sa.Numeric),
+    sa.Column("content_sha256", BYTEA, nullable=False),  # of the document, keys sorted
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    _timestamp("loaded_at", default=True),
+    sa.CheckConstraint("kind in ('invoice', 'credit_note', 'refund')", name="app_invoice_kind"),
     schema="raw",
 )
 
@@ -218,6 +250,7 @@ app_billing_line = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),  # lago | stripe
     sa.Column("external_invoice_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, server_default="1"),  # of its app_invoice
     sa.Column("external_line_id", sa.Text, primary_key=True),
     sa.Column("service_code", sa.Text, nullable=False),
     sa.Column("invoice_number", sa.Text),
@@ -228,7 +261,9 @@ app_billing_line = sa.Table(
     _timestamp("period_from", nullable=True),
     _timestamp("period_to", nullable=True),
     sa.Column("quantity", sa.Numeric),
-    sa.Column("amount", sa.Numeric, nullable=False),  # net of tax, major units
+    sa.Column("amount", sa.Numeric, nullable=False),  # net of tax and discounts, major units
+    sa.Column("discount_amount", sa.Numeric, nullable=False, server_default="0"),  # not in amount
+    sa.Column("is_proration", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("tax_amount", sa.Numeric, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
@@ -392,9 +427,10 @@ odoo_push = sa.Table(
     "odoo_push",
     metadata,
     sa.Column("line_key", sa.Text, sa.ForeignKey("ops.billed_line.line_key"), primary_key=True),
-    # planned: due; sent: asked of Odoo, the answer not yet settled; verified: read back and equal
-    # to the cent; invoiced: on a posted invoice, equal with its tax; refused, differs: `problem`
-    # names why, `reason` carries Odoo's words.
+    # planned: due; sent: asked of Odoo, the answer not yet settled; drafted: on a quotation that
+    # bills nothing (dual run), read back and equal to the cent; verified: the same on the
+    # subscription's order; invoiced: on a posted invoice, equal with its tax; refused, differs:
+    # `problem` names why, `reason` carries Odoo's words.
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("problem", sa.Text),
     sa.Column("reason", sa.Text),
@@ -405,7 +441,7 @@ odoo_push = sa.Table(
     sa.Column("tax", sa.Numeric),
     _timestamp("pushed_at", default=True),
     sa.CheckConstraint(
-        "state in ('planned', 'sent', 'verified', 'invoiced', 'refused', 'differs')",
+        "state in ('planned', 'sent', 'drafted', 'verified', 'invoiced', 'refused', 'differs')",
         name="odoo_push_state",
     ),
     schema="ops",
@@ -523,6 +559,36 @@ webhook_delivery = sa.Table(
         "event_no",
         postgresql_where=sa.text("state = 'pending'"),
     ),
+    schema="ops",
+)
+
+# Which metric's usage a shared cost follows. SKU `*` stands for every other SKU of the provider.
+cost_driver = sa.Table(
+    "cost_driver",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("sku", sa.Text, primary_key=True),
+    sa.Column("metric_code", sa.Text, nullable=False),
+    _timestamp("updated_at", default=True),
+    schema="ops",
+)
+
+# Who bills a service's periods, as it was decided, one row a decision; nothing is changed or taken
+# out. A period is under the newest decision that is in force on its first day (`effective_from`
+# null: always); under none it is in shadow.
+cutover = sa.Table(
+    "cutover",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("service_code", sa.Text, sa.ForeignKey("ops.service.service_code"), nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("effective_from", sa.Date),
+    sa.Column("changed_by", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("gate", JSONB),  # what the gate said then
+    _timestamp("changed_at", default=True),
+    sa.CheckConstraint("phase in ('shadow', 'dual_run', 'live', 'retired')", name="cutover_phase"),
+    sa.Index("cutover_of_service", "service_code", "change_id"),
     schema="ops",
 )
 
