@@ -81,6 +81,7 @@ def test_public_names_are_where_contracts_say(build: Build, database_url: str) -
         "fct_billed_lines",
         "fct_usage_conservation",
         "fct_cogs_daily",
+        "fct_cogs_monthly",
         "fct_margin_monthly",
         "fct_reconciliation",
     ):

@@ -95,9 +95,18 @@ BROKEN = """
     select * from staging.services_but_one where service_code <> 'nexadesk';
     insert into ops.service (service_code, name) values ('nexadesk', 'NexaDesk');
 
+    -- assert_no_cost_is_dropped: a cost that no mart has
+    insert into raw.provider_cost (
+        source, cost_key, provider, sku, day, service_code, quantity, amount, currency, file
+    ) values ('fusion_api', 'c', 'ovh', 'rack', '2026-09-03', 'nexadesk', 1, 5, 'CAD', 'c.csv');
+
+    -- assert_allocated_cost_is_the_cost, assert_monthly_cost_is_the_rounded_cost: more than it cost
+    insert into marts.fct_cogs_daily (cost_key, day, provider, sku, amount_company)
+    values ('c', '2026-09-03', 'ovh', 'rack', 5);
+
     -- assert_margin_holds_all_cost
-    insert into marts.fct_cogs_daily (cost_key, day, service_code, amount_company)
-    values ('c', '2026-09-03', 'nexadesk', 5);
+    insert into marts.fct_cogs_monthly (month, service_code, amount_company)
+    values ('2026-09-01', 'nexadesk', 5);
 """
 
 

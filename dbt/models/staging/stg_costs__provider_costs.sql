@@ -7,6 +7,7 @@ source as (
 final as (
     select
         source || ':' || cost_key as cost_key,
+        source,
         provider,
         sku,
         day,

@@ -13,7 +13,7 @@ base_fees as (
 ),
 
 cogs as (
-    select * from {{ ref('fct_cogs_daily') }}
+    select * from {{ ref('fct_cogs_monthly') }}
 ),
 
 rates as (
@@ -64,7 +64,7 @@ unioned as (
     union all
 
     select
-        date_trunc('month', day)::date as month,
+        month,
         service_code,
         account_key,
         0 as usage_revenue,
@@ -94,7 +94,7 @@ summed as (
 
 final as (
     select
-        month || ':' || coalesce(account_key, service_code || ':') as margin_key,
+        month || ':' || coalesce(account_key, service_code || ':', ':') as margin_key,
         month,
         service_code,
         account_key,
