@@ -14,10 +14,10 @@ from cli.output import Format, err, out, show
 from exports.catalogue.applying import apply, read_odoo
 from exports.catalogue.changes import Change, propose
 from exports.catalogue.effect import Effects, effects
-from exports.catalogue.problems import CatalogueError
 from exports.catalogue.reading import read_catalogue
 from exports.catalogue.showing import as_file, in_force, read_mirror, rows_of, to_yaml
 from odoo_gateway.connect import connect_from
+from warehouse.reviewed_files import ReviewedFileError
 from warehouse.settings import settings
 
 group = typer.Typer(help="Metrics and charges: apply a file, show.", no_args_is_help=True)
@@ -54,7 +54,7 @@ def catalog_apply(
         catalogue = read_catalogue(file, currency=current_settings.company_currency)
         current = read_odoo(client)
         proposal = propose(catalogue, current)
-    except CatalogueError as error:
+    except ReviewedFileError as error:
         for problem in error.problems:
             err.print(str(problem))
         raise typer.Exit(2) from None

@@ -11,7 +11,7 @@ from cli.options import FormatOption, warehouse
 from cli.output import Format, show
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.stripe import import_stripe
-from ingest.provider_costs import load_costs
+from ingest.costs.files import load_costs
 
 group = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
-from ingest.provider_costs import load_costs
+from ingest.costs.files import load_costs
 
 _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
 

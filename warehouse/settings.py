@@ -21,6 +21,19 @@ from sqlalchemy.exc import ArgumentError
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+COST_FIELDS = {
+    "provider": "x_provider",
+    "sku": "x_sku",
+    "day": "x_day",
+    "service_code": "x_service_code",
+    "external_account_id": "x_external_account_id",
+    "quantity": "x_quantity",
+    "amount": "x_amount",
+    "currency": "x_currency",
+}
+OPTIONAL_COST_FIELDS = ("service_code", "external_account_id")
+
+
 class FusionEnv(StrEnum):
     DEV = "dev"
     CI = "ci"
@@ -55,6 +68,10 @@ class Settings(BaseSettings):
     odoo_user: str = "admin"
     odoo_api_key: str | None = Field(default=None, repr=False)
     odoo_transport: OdooTransport = OdooTransport.JSONRPC
+
+    # fusion_api's daily costs in Odoo, and the fields that differ from COST_FIELDS there.
+    fusion_api_model: str = "x_fc_provider_cost"
+    fusion_api_fields: str = ""
 
     serve_host: str = "127.0.0.1"
     serve_port: int = Field(default=8080, ge=1, le=65535)
@@ -91,6 +108,19 @@ class Settings(BaseSettings):
             raise ValueError("is not an ISO 4217 code such as CAD")
         return value
 
+    @field_validator("fusion_api_fields")
+    @classmethod
+    def _named_fields(cls, value: str) -> str:
+        for pair, name, field in _pairs(value):
+            if name not in COST_FIELDS or "=" not in pair:
+                raise ValueError(
+                    f"{pair!r} is not like amount=x_amount; the names are {', '.join(COST_FIELDS)}"
+                )
+            if not field and name not in OPTIONAL_COST_FIELDS:
+                optional = " and ".join(OPTIONAL_COST_FIELDS)
+                raise ValueError(f"{name} needs a field; only {optional} may have none")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _postgresql_url(cls, value: str | None) -> str | None:
@@ -111,6 +141,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def cost_fields(self) -> dict[str, str]:
+        """What a cost consists of → Odoo's field of FUSION_API_MODEL; '' where it has none."""
+        return COST_FIELDS | {name: field for _, name, field in _pairs(self.fusion_api_fields)}
+
+    @property
     def drop_folder(self) -> Path:
         """Where files of provider costs and of the apps' own billing are left to be loaded."""
         return self.fusion_home / "drop"
@@ -122,6 +157,13 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.company_timezone)
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    """Each of `amount=cost, day=date`, as it stands there, with its name and its field."""
+    pairs = [part.strip() for part in text.split(",") if part.strip()]
+    named = [(pair, *pair.partition("=")[::2]) for pair in pairs]
+    return [(pair, name.strip(), field.strip()) for pair, name, field in named]
 
 
 def up_env() -> Path:

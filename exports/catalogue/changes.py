@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from exports.catalogue.model import Catalogue, Charge, Current, Form, Version, charge_key
-from exports.catalogue.problems import CatalogueError, Problem
 from odoo_gateway.schema import ALL_FILTER_VALUES
+from warehouse.reviewed_files import Problem, ReviewedFileError
 
 A_DAY = timedelta(days=1)
 ALWAYS = date.min
@@ -44,7 +44,7 @@ class Proposal:
 
 
 def propose(catalogue: Catalogue, current: Current) -> Proposal:
-    """Raises CatalogueError where the file and what stands in Odoo do not go together."""
+    """Raises ReviewedFileError where the file and what stands in Odoo do not go together."""
     problems = _problems(catalogue, current)
     versions = list(current.versions)
     placed: dict[tuple[tuple[str, str, str], date | None], Charge] = {}
@@ -62,7 +62,7 @@ def propose(catalogue: Catalogue, current: Current) -> Proposal:
     ]
     problems += _overlaps(catalogue, versions)
     if problems:
-        raise CatalogueError(sorted(set(problems)))  # a charge's variants share most of it
+        raise ReviewedFileError(sorted(set(problems)))  # a charge's variants share most of it
     old = {version.number: version for version in current.versions}
     written = [(old.get(each.number), each) for each in versions if each != old.get(each.number)]
     metrics = [

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from exports.catalogue.model import Catalogue, Charge, Form, Metric, Tiers, form, ordered_tiers
-from exports.catalogue.nodes import Record, open_file
-from exports.catalogue.problems import CatalogueError
 from odoo_gateway.schema import AGGREGATIONS, CHARGE_MODELS, MINIMUM_COMMITMENT, ROUNDINGS, TIERED
+from warehouse.reviewed_files import Record, ReviewedFileError, open_file
 
 # Lago's words beside ours (lago.md, section 2).
 LAGO_AGGREGATIONS = {
@@ -51,9 +50,9 @@ _TRUE_UP = "true_up"  # <plan>/<charge>/true_up is what a charge's minimum asks 
 def read_catalogue(path: Path, *, currency: str) -> Catalogue:
     """What the file says; charges are in `currency`, and a file that says another is wrong.
 
-    Raises CatalogueError with every problem, OSError where the file cannot be read.
+    Raises ReviewedFileError with every problem, OSError where the file cannot be read.
     """
-    top = open_file(path)
+    top = open_file(path, holds="`metrics` and `charges`")
     metrics = tuple(_metric(each) for each in top.records("metrics"))
     charges = tuple(
         charge for each in top.records("charges") for charge in _charges(each, currency)
@@ -63,7 +62,7 @@ def read_catalogue(path: Path, *, currency: str) -> Catalogue:
         if sum(other.code == metric.code for other in metrics) > 1:
             top.file.problem(metric.line, f"{metric.path}.code", f"{metric.code!r} comes twice")
     if top.file.problems:
-        raise CatalogueError(top.file.problems)
+        raise ReviewedFileError(top.file.problems)
     return Catalogue(top.file.name, metrics, charges)
 
 

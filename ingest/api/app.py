@@ -21,6 +21,8 @@ from ingest.api.catalogue import (
     get_plan,
     get_plans,
 )
+from ingest.api.cost_bodies import REQUIRED as COST_FIELDS
+from ingest.api.costs import post_costs
 from ingest.api.customer_bodies import REQUIRED as CUSTOMER_FIELDS
 from ingest.api.customers import get_customer, get_customers, post_customer
 from ingest.api.database import Database
@@ -153,6 +155,7 @@ def _framework(parts: Parts) -> Litestar:
         get_events,
         get_current_usage,
         get_past_usage,
+        post_costs,
         get_billable_metrics,
         get_billable_metric,
         get_plans,
@@ -210,7 +213,7 @@ def _openapi() -> OpenAPIConfig:
 
 def _mark_required(app: Litestar) -> None:
     """Fields that the decoder lets pass, so that every error of a batch is named, are required."""
-    required = REQUIRED | CUSTOMER_FIELDS | SUBSCRIPTION_FIELDS | WEBHOOK_FIELDS
+    required = REQUIRED | COST_FIELDS | CUSTOMER_FIELDS | SUBSCRIPTION_FIELDS | WEBHOOK_FIELDS
     for name, fields in required.items():
         schemas = app.openapi_schema.components.schemas or {}
         schemas[name].required = fields

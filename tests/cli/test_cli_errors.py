@@ -72,6 +72,12 @@ CASES = {
     "bad date": Case("run --date 31.10.2026", ("'31.10.2026' is not a date such as 2026-10-31",)),
     "demo of the future": Case("demo --date 2999-01-01", ("in the future",)),
     "no such file": Case("import costs nowhere.csv", ("nowhere.csv", "does not exist")),
+    "no model of costs": Case(
+        "costs mirror",
+        ("no model x_fc_provider_cost", "Set FUSION_API_MODEL", "import costs FILE"),
+        {"ODOO_URL": "{odoo_url}", "ODOO_API_KEY": "admin"},
+    ),
+    "no metrics for drivers": Case("costs drivers apply {text_file}", ("odoo mirror",)),
     "no cost file": Case("import costs {text_file}", ("notes.txt",)),
     "no Lago export": Case(
         "import lago {text_file} --service nexadesk", ("notes.txt", "not a Lago invoice export")

@@ -18,6 +18,7 @@ GROUPS = {
     "odoo": ["bootstrap", "mirror", "push", "apply"],
     "catalog": ["apply", "show"],
     "import": ["lago", "stripe", "costs"],
+    "costs": ["mirror", "drivers"],
     "webhook": ["list", "dead", "replay", "deliver"],
 }
 SINGLE = [
@@ -32,9 +33,15 @@ SINGLE = [
     "explain",
     "replay",
 ]
-PATHS = [[name] for name in SINGLE] + [
-    [group, name] for group, names in GROUPS.items() for name in names
+# The one group within a group.
+DRIVERS = ["costs", "drivers"]
+PATHS = [
+    *([name] for name in SINGLE),
+    *([group, name] for group, names in GROUPS.items() for name in names),
+    [*DRIVERS, "apply"],
+    [*DRIVERS, "show"],
 ]
+PATHS.remove(DRIVERS)
 # These run until they are stopped and print no result.
 NO_RESULT = [["up"], ["serve"]]
 CHANGES_OUTSIDE = [
@@ -42,6 +49,7 @@ CHANGES_OUTSIDE = [
     ["odoo", "push"],
     ["odoo", "apply"],
     ["catalog", "apply"],
+    ["costs", "drivers", "apply"],
     ["run"],
     ["webhook", "replay"],
     ["webhook", "deliver"],

@@ -15,7 +15,6 @@ from sqlalchemy.engine import Engine
 from exports.catalogue.applying import apply, read_odoo
 from exports.catalogue.changes import propose
 from exports.catalogue.model import Catalogue, Current
-from exports.catalogue.problems import CatalogueError
 from exports.catalogue.reading import read_catalogue
 from exports.catalogue.showing import as_file, in_force, read_mirror, rows_of, to_yaml
 from ingest.odoo_mirror import MASTER, mirror
@@ -24,6 +23,7 @@ from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooTransientError
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
+from warehouse.reviewed_files import ReviewedFileError
 
 METRICS = """\
 metrics:
@@ -57,7 +57,7 @@ def catalogue(tmp_path: Path, text: str) -> Catalogue:
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(ReviewedFileError) as caught:
         catalogue(tmp_path, text)
     assert str(caught.value).splitlines() == [str(each) for each in caught.value.problems]
     return [str(each) for each in caught.value.problems]
@@ -269,7 +269,7 @@ def charges(odoo: OdooRpcClient, *fields: str) -> list[tuple[Any, ...]]:
 
 
 def refused(odoo: OdooRpcClient, tmp_path: Path, text: str) -> list[str]:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(ReviewedFileError) as caught:
         propose(catalogue(tmp_path, text), read_odoo(odoo))
     return [str(each) for each in caught.value.problems]
 

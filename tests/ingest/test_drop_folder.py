@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest.app_billing.files import AppBillingFileError
+from ingest.costs.files import CostFileError
 from ingest.drop_folder import load_drop_folder
-from ingest.provider_costs import CostFileError
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.provider_costs import write_costs
 from sandbox.world import make_world

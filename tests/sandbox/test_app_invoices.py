@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.stripe import import_stripe
-from ingest.provider_costs import load_costs
+from ingest.costs.files import load_costs
 from sandbox.app_invoices import old_totals, write_lago_invoices, write_stripe_invoices
 from sandbox.model import Planted, Subscription, World
 from sandbox.old_billing import OldInvoice, old_invoices

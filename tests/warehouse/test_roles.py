@@ -27,6 +27,14 @@ COMMAND = """
     values ('nexacloud', 'customer', 'acct_1', 'acct_1', '{}', '')
 """
 
+COST = """
+    insert into raw.provider_cost (source, cost_key, provider, sku, day, service_code, quantity,
+        amount, currency, file)
+    values ('api', 'k', 'ovh', 'rack', '2026-09-30', 'nexacloud', 1, 41.50, 'CAD', 'POST /costs')
+    on conflict (source, cost_key) do update set amount = excluded.amount, file = 'POST /costs',
+        loaded_at = clock_timestamp()
+"""
+
 
 @pytest.fixture(scope="module")
 def filled(engine: Engine) -> Engine:
@@ -72,6 +80,9 @@ def refused(connection: Connection, role: str, statement: str) -> bool:
         # An app is told what became of its commands.
         "select * from raw.command left join ops.command_state using (command_id)",
         "select * from raw.odoo_account_link, raw.odoo_partner, raw.odoo_subscription",
+        # An app is told whether its costs were known.
+        COST,
+        "select quantity, amount, currency from raw.provider_cost where cost_key = 'k'",
     ],
 )
 def test_ingest_may(connection: Connection, statement: str) -> None:
@@ -94,6 +105,10 @@ def test_ingest_may(connection: Connection, statement: str) -> None:
         "insert into ops.command_state (command_id, state) values (1, 'applied')",
         "select * from raw.odoo_invoice",
         "select * from raw.provider_cost",
+        "select service_code from raw.provider_cost",
+        "update raw.provider_cost set service_code = 'nexacloud'",
+        "delete from raw.provider_cost",
+        "select * from ops.cost_driver",
         "select * from marts.dim_metric",
         "create table raw.mine (id int)",
     ],

@@ -57,6 +57,17 @@ def test_all_defaults_stand_in_the_example() -> None:
         ("SERVE_PORT", "70000", "less than or equal to 65535"),
         ("MAX_BODY_MB", "0", "greater than or equal to 1"),
         ("LAGO_STRICT_DUPLICATES", "perhaps", "valid boolean"),
+        (
+            "FUSION_API_FIELDS",
+            "cost=x_cost",
+            "'cost=x_cost' is not like amount=x_amount; the",
+        ),
+        ("FUSION_API_FIELDS", "amount", "'amount' is not like amount=x_amount"),
+        (
+            "FUSION_API_FIELDS",
+            "day=",
+            "day needs a field; only service_code and",
+        ),
     ],
 )
 def test_a_bad_variable_is_one_line_that_names_it(
@@ -71,6 +82,15 @@ def test_a_bad_variable_is_one_line_that_names_it(
     assert message.endswith("See .env.example.")
     assert "\n" not in message
     assert refused.value.__cause__ is None
+
+
+def test_fields_of_the_cost_model_are_named_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_API_FIELDS", "amount=cost, day = date,external_account_id=")
+    fields = load_settings().cost_fields
+    assert fields["amount"] == "cost"
+    assert fields["day"] == "date"
+    assert fields["external_account_id"] == ""
+    assert fields["service_code"] == "x_service_code"
 
 
 def test_a_bad_database_url_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,8 +119,16 @@ def receiver(number: int) -> dict[str, Any]:
     return {"webhook_url": f"https://8.8.8.8/{number}", "name": "n", "event_types": ["*"]}
 
 
+def cost(number: int) -> dict[str, Any]:
+    return {
+        "provider": "openai", "sku": f"gpt-{number}", "day": "2026-09-30", "quantity": 1250,
+        "external_account_id": "maple", "amount": "0.50001", "currency": "USD",
+    }  # fmt: skip
+
+
 VALID = {
     "usage": counter,
+    "costs": cost,
     "events": event,
     "events/batch": event,
     "customers": customer,
@@ -129,6 +137,7 @@ VALID = {
 }
 ROOTS = {
     "usage": "counters",
+    "costs": "costs",
     "events": "event",
     "events/batch": "events",
     "customers": "customer",

@@ -36,6 +36,15 @@ class Case:
 
 SECRET_COUNTER = used("maps", 1, code="map_loads", transaction_id="secret-counter")
 SECRET_EVENT = happened("maps", 2, "map_loads", value=7) | {"transaction_id": "secret-event"}
+SECRET_COST = {
+    "provider": "google_maps",
+    "sku": "secret-sku",
+    "day": "2026-09-30",
+    "external_account_id": "secret-customer",
+    "quantity": 7,
+    "amount": "0.0119",
+    "currency": "USD",
+}
 SECRET_REQUEST = {
     "external_customer_id": "secret-customer",
     "plan_code": "maps_growth",
@@ -51,6 +60,7 @@ HOOK_CASE = Case(404, WEBHOOKS, path={"endpoint_id": HOOK}, body={"webhook_endpo
 
 CASES = {
     ("POST", "/usage"): Case(200, '"duplicates":1', body={"counters": [SECRET_COUNTER]}),
+    ("POST", "/costs"): Case(200, '"duplicates":1', body={"costs": [SECRET_COST]}),
     ("POST", "/events"): Case(200, '"duplicate":true', body={"event": SECRET_EVENT}),
     ("POST", "/events/batch"): Case(200, '"duplicate":true', body={"events": [SECRET_EVENT]}),
     ("GET", "/events"): Case(200, "secret-", query=MAPS),
@@ -120,6 +130,7 @@ def test_no_route_is_without_a_case() -> None:
 def secrets(lago_world: LagoWorld) -> LagoWorld:
     lago_world.theirs.post("/usage", {"counters": [SECRET_COUNTER]}).raise_for_status()
     lago_world.theirs.post("/events", {"event": SECRET_EVENT}).raise_for_status()
+    lago_world.theirs.post("/costs", {"costs": [SECRET_COST]}).raise_for_status()
     lago_world.theirs.post("/customers", {"customer": SECRET_CUSTOMER}).raise_for_status()
     for external_id in ("secret-sub", "secret-ended"):
         asked = SECRET_REQUEST | {"external_id": external_id, "name": "secret-name"}
@@ -143,6 +154,8 @@ def stored(service: Service) -> list[Any]:
     with psycopg.connect(service.endpoint.database_url) as connection:
         return connection.execute(
             "select row_to_json(counter)::text from raw.usage_counter as counter"
+            " where service_code = %(service)s"
+            " union all select row_to_json(cost)::text from raw.provider_cost as cost"
             " where service_code = %(service)s"
             " union all select row_to_json(command)::text from raw.command as command"
             " where service_code = %(service)s"

@@ -1,4 +1,5 @@
-"""YAML with line numbers: a mapping that is read key by key, and complains in the file's terms.
+"""Files of YAML that people review before they are applied: read key by key, with every problem at
+once, each with its line and field.
 
 Numbers are taken from the text itself, so that 0.10 stays a decimal and never was a float.
 """
@@ -7,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import yaml
-
-from exports.catalogue.problems import CatalogueError, Problem
 
 NUMBER = re.compile(r"\d+(\.\d+)?")
 INTEGER = re.compile(r"-?\d+")
@@ -23,8 +23,29 @@ FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 NULLS = {"", "~", "null", "Null", "NULL"}
 
 
+@dataclass(frozen=True, order=True)
+class Problem:
+    """`field` is the path within the file, e.g. charges[2].properties.amount."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field}: {self.message}"
+
+
+class ReviewedFileError(Exception):
+    """A file that cannot be applied. Its text has a line for every problem."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
 class File:
-    """A catalogue file and the problems found in it so far."""
+    """A file and the problems found in it so far."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -188,8 +209,11 @@ class Record:
         return ".".join(part for part in (self.path, key) if part)
 
 
-def open_file(path: Path) -> Record:
-    """The file's one mapping. CatalogueError where it is not YAML, OSError where it is away."""
+def open_file(path: Path, *, holds: str) -> Record:
+    """The file's one mapping; `holds` tells what belongs into an empty one.
+
+    Raises ReviewedFileError where it is not YAML, OSError where it is away.
+    """
     file = File(path.name)
     try:
         # Of one document only; nothing in it is constructed, so no tag can do anything.
@@ -197,11 +221,11 @@ def open_file(path: Path) -> Record:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         file.problem(mark.line + 1 if mark else 1, "YAML", str(error.problem or error.context))
-        raise CatalogueError(file.problems) from None
+        raise ReviewedFileError(file.problems) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         file.problem(1, "YAML", " ".join(str(error).split()))
-        raise CatalogueError(file.problems) from None
+        raise ReviewedFileError(file.problems) from None
     if node is None:
-        file.problem(1, "YAML", "the file is empty; it holds `metrics` and `charges`")
-        raise CatalogueError(file.problems)
+        file.problem(1, "YAML", f"the file is empty; it holds {holds}")
+        raise ReviewedFileError(file.problems)
     return Record(file, node, "")

@@ -1,4 +1,4 @@
-"""fusion_api's daily provider costs (COGS), from CSV or Parquet into raw.provider_cost."""
+"""fusion_api's daily provider costs, from CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -6,63 +6,18 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
 
 import duckdb
 from sqlalchemy.engine import Engine
 
-from ingest.upsert import upsert
-from warehouse.tables import provider_cost
-
-FUSION_API = "fusion_api"
-COLUMNS = (
-    "provider",
-    "sku",
-    "day",
-    "service_code",
-    "external_account_id",
-    "quantity",
-    "amount",
-    "currency",
-)
-_EXACT = re.compile(r"[+-]?\d+(\.\d+)?")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_SERVICE = re.compile(r"[a-z][a-z0-9_]{1,30}")
+from ingest.costs.landing import land
+from ingest.costs.rows import COLUMNS, FUSION_API, CostRow, UnfitCostError, cost_row
 
 
 class CostFileError(Exception):
     """A cost file that cannot be taken. One line: file, line and column, reason."""
-
-
-@dataclass(frozen=True)
-class CostRow:
-    """One provider's cost of one SKU on one local day, `amount` in major units of `currency`.
-    No account: the whole service shares it."""
-
-    provider: str
-    sku: str
-    day: date
-    service_code: str
-    external_account_id: str | None
-    quantity: Decimal
-    amount: Decimal
-    currency: str
-
-    @property
-    def cost_key(self) -> str:
-        """Derived from provider, SKU, day, service and account: a later file corrects by it."""
-        parts = (
-            self.provider,
-            self.sku,
-            self.day.isoformat(),
-            self.service_code,
-            self.external_account_id or "",
-        )
-        return "/".join(quote(part, safe="") for part in parts)
 
 
 @dataclass(frozen=True)
@@ -75,32 +30,15 @@ class LoadReport:
     changed: int
 
 
-def load_costs(engine: Engine, path: Path, *, source: str = FUSION_API) -> LoadReport:
+def load_costs(engine: Engine, path: Path) -> LoadReport:
     """Loads one file, all or nothing; a second time it changes nothing. A row whose amount,
     quantity or currency differs from what was loaded before replaces it.
 
     Raises CostFileError on a file or row that cannot be read.
     """
     rows = read_costs(path)
-    landed = (
-        (
-            source,
-            row.cost_key,
-            row.provider,
-            row.sku,
-            row.day,
-            row.service_code,
-            row.external_account_id,
-            row.quantity,
-            row.amount,
-            row.currency,
-            path.name,
-        )
-        for row in rows
-    )
-    columns = ("source", "cost_key", *COLUMNS, "file")
     with engine.begin() as connection:
-        counts = upsert(connection, provider_cost, columns, landed, apart=("file",))
+        counts = land(connection, FUSION_API, rows, told_in=path.name)
     return LoadReport(len(rows), counts.new, counts.unchanged, counts.changed)
 
 
@@ -113,7 +51,11 @@ def read_costs(path: Path) -> list[CostRow]:
     rows: list[CostRow] = []
     first_seen: dict[str, int] = {}
     for index, values in enumerate(_records(path)):
-        row = _row(path, index, values)
+        try:
+            row = cost_row(values)
+        except UnfitCostError as error:
+            place = f"{_place(path, index)}, column {error.column}"
+            raise CostFileError(f"{place}: {error.reason}") from None
         earlier = first_seen.setdefault(row.cost_key, index)
         if earlier != index:
             raise CostFileError(
@@ -186,41 +128,6 @@ def _duckdb_reason(error: duckdb.Error) -> str:
         return lines[0]
     reasons = [line for line in lines[1:] if not line.startswith("Original Line:")]
     return f"line {place[1]}: {reasons[0] if reasons else 'unreadable'}"
-
-
-def _row(path: Path, index: int, values: Mapping[str, str]) -> CostRow:
-    def refuse(column: str, reason: str) -> CostFileError:
-        return CostFileError(f"{_place(path, index)}, column {column}: {values[column]!r} {reason}")
-
-    for column in ("provider", "sku"):
-        if not values[column].strip():
-            raise refuse(column, "is empty")
-    if not _SERVICE.fullmatch(values["service_code"]):
-        raise refuse("service_code", "is not a service code such as nexacloud")
-    if not _CURRENCY.fullmatch(values["currency"]):
-        raise refuse("currency", "is not an ISO 4217 code such as USD")
-    try:
-        day = date.fromisoformat(values["day"])
-    except ValueError:
-        raise refuse("day", "is not a date such as 2026-09-30") from None
-    numbers = {}
-    for column in ("quantity", "amount"):
-        if not _EXACT.fullmatch(values[column]):
-            raise refuse(column, "is not a plain decimal number")
-        try:
-            numbers[column] = Decimal(values[column])
-        except InvalidOperation:
-            raise refuse(column, "is not a number") from None
-    return CostRow(
-        provider=values["provider"],
-        sku=values["sku"],
-        day=day,
-        service_code=values["service_code"],
-        external_account_id=values["external_account_id"] or None,
-        quantity=numbers["quantity"],
-        amount=numbers["amount"],
-        currency=values["currency"],
-    )
 
 
 def _place(path: Path, index: int) -> str:

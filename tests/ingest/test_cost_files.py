@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from ingest.provider_costs import CostFileError, LoadReport, load_costs
+from ingest.costs.files import CostFileError, LoadReport, load_costs
 from warehouse.tables import provider_cost
 
 HEADER = "provider,sku,day,service_code,external_account_id,quantity,amount,currency"
@@ -51,6 +51,15 @@ def test_a_csv_lands_digit_for_digit(engine: Engine, tmp_path: Path) -> None:
     assert (rack.day, rack.currency, str(rack.amount)) == (date(2026, 9, 1), "CAD", "41.50")
     assert rack.cost_key == "ovh/rack/2026-09-01/nexacloud/"
     assert (rack.source, rack.file) == ("fusion_api", "costs.csv")
+
+
+def test_a_cost_without_service_is_shared_by_all(engine: Engine, tmp_path: Path) -> None:
+    line = "cloudflare,bandwidth,2026-09-01,,,120.5,-3.75,USD"
+    load_costs(engine, _csv(tmp_path, line))
+
+    (row,) = _stored(engine)
+    assert (row.service_code, row.external_account_id) == (None, None)
+    assert (row.cost_key, row.amount) == ("cloudflare/bandwidth/2026-09-01//", Decimal("-3.75"))
 
 
 def test_the_same_file_again_changes_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -127,6 +136,14 @@ def test_a_parquet_double_is_refused(engine: Engine, tmp_path: Path) -> None:
             "ovh,rack,2026-09-30,Nexa Cloud,,1,41.50,CAD",
             "costs.csv, line 3, column service_code: 'Nexa Cloud' is not a service code such as"
             " nexacloud",
+        ),
+        (
+            "ovh,rack,2026-09-30,,acct_1,1,41.50,CAD",
+            "costs.csv, line 3, column service_code: '' is empty: an account is one of a service",
+        ),
+        (
+            f"ovh,{'x' * 2000},2026-09-30,nexacloud,,1,41.50,CAD",
+            f"costs.csv, line 3, column sku: '{'x' * 2000}' is too long, with provider and account",
         ),
         (
             ",rack,2026-09-30,nexacloud,,1,41.50,CAD",
