@@ -24,6 +24,7 @@ from cli.options import FormatOption, parse_date, today, url_of
 from cli.output import Format, err, out
 from exports.billing_run import bill
 from exports.usage_lines import push
+from ingest.costs.drivers import apply_drivers, read_drivers
 from ingest.keys import add_service, create_key, list_services
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.client import OdooClient
@@ -33,7 +34,7 @@ from sandbox.catalogue import NEXACLOUD, NEXACLUB, NEXADESK, NEXAMAPS
 from sandbox.model import INITIAL, LATE, World
 from sandbox.odoo.launch import running_double
 from sandbox.odoo.recurring import invoice_due
-from sandbox.provider_costs import write_costs
+from sandbox.provider_costs import write_costs, write_drivers
 from sandbox.seed_odoo import seed
 from sandbox.traffic import TrafficError, post_traffic, posts
 from sandbox.world import make_world
@@ -131,6 +132,8 @@ def _run(engine: Engine, settings: Settings, world: World, report: DemoReport) -
             seed(client, world)
         with _step(report, "old invoices and costs"):
             write_costs(world, settings.drop_folder / "costs")
+            metrics = [metric.code for metric in world.metrics]
+            apply_drivers(engine, read_drivers(write_drivers(home), metrics))
             write_old_invoices(world, settings.drop_folder)
         api = f"{base}/api/billing/v1"
         with _step(report, "post counters"):

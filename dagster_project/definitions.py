@@ -10,6 +10,7 @@ from dagster_project.defs import (
     billing,
     checks,
     commands,
+    costs,
     dbt_models,
     finance,
     landing,
@@ -23,8 +24,10 @@ from warehouse.dbt_project import dbt_executable
 defs = dg.Definitions(
     assets=[
         landing.landed_counters,
+        costs.odoo_provider_costs,
         landing.dropped_files,
         landing.service_spec,
+        costs.cost_driver_spec,
         landing.earlier_runs_spec,
         landing.earlier_progress_spec,
         landing.earlier_rating_spec,

@@ -46,7 +46,9 @@ def landed_counters(
             ["raw", "provider_cost"],
             group_name="landing",
             kinds={"postgres"},
-            description="fusion_api's daily cost: the drop folder's costs/*.csv and *.parquet.",
+            description="Daily provider cost: the drop folder's costs/*.csv and *.parquet, beside"
+            " what Odoo's model of fusion_api shows and what apps posted.",
+            deps=[["odoo", "provider_costs"]],
         ),
         dg.AssetSpec(
             ["raw", "app_billing_line"],

@@ -58,6 +58,19 @@ def test_reconciliation_comes_after_the_push(defs: dg.Definitions) -> None:
     assert reconciliation in graph.get_ancestor_asset_keys(dg.AssetKey(["exports", "month_close"]))
 
 
+def test_costs_come_from_odoo_and_files_and_follow_their_drivers(defs: dg.Definitions) -> None:
+    ancestors = defs.resolve_asset_graph().get_ancestor_asset_keys(
+        dg.AssetKey(["marts", "fct_cogs_daily"])
+    )
+    for path in (
+        ["odoo", "provider_costs"],
+        ["raw", "provider_cost"],
+        ["ops", "cost_driver"],
+        ["marts", "fct_usage_daily"],
+    ):
+        assert dg.AssetKey(path) in ancestors
+
+
 def test_nothing_is_rated_from_what_the_push_left_in_odoo(defs: dg.Definitions) -> None:
     """Data walks one way: a rating that read Odoo's order lines would bill what it billed."""
     ancestors = defs.resolve_asset_graph().get_ancestor_asset_keys(LEDGER)

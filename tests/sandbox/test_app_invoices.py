@@ -213,4 +213,5 @@ def test_provider_costs_load_and_their_parquet_twin_is_the_same(
         ("nexacloud", "USD", False),
         ("nexadesk", "USD", True),
         ("nexamaps", "USD", False),
+        (None, "USD", True),
     ]
