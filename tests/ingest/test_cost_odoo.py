@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cost_model import OWN_FIELDS, make_model
 from sqlalchemy.engine import Engine
 
 from ingest.costs import odoo_model
@@ -39,17 +40,6 @@ LINKED = CostModel(
 )
 
 
-def make_model(client: OdooClient, name: str, fields: dict[str, Any]) -> None:
-    commands = [
-        (0, 0, {"name": field, "field_description": field, "state": "manual", **values})
-        for field, values in fields.items()
-    ]
-    values = {"name": name, "model": name, "state": "manual", "field_id": commands}
-    (model,) = client.create("ir.model", [values])
-    rights = {f"perm_{right}": True for right in ("read", "write", "create", "unlink")}
-    client.create("ir.model.access", [{"name": name, "model_id": model, **rights}])
-
-
 @pytest.fixture(scope="module")
 def bare() -> Iterator[OdooClient]:
     """An Odoo without any model of costs, until a test makes them."""
@@ -62,17 +52,15 @@ def bare() -> Iterator[OdooClient]:
 
 @pytest.fixture(scope="module")
 def client(bare: OdooClient) -> OdooClient:
-    names = ("x_provider", "x_sku", "x_service_code", "x_external_account_id", "x_currency")
-    texts = {name: {"ttype": "char"} for name in names}
-    shared = {"x_day": {"ttype": "date"}, "x_quantity": {"ttype": "float"}}
-    make_model(bare, OWN.name, {**texts, **shared, "x_amount": {"ttype": "float"}})
+    make_model(bare, OWN.name, OWN_FIELDS)
     make_model(
         bare,
         LINKED.name,
         {
             "x_provider": {"ttype": "char"},
             "x_sku": {"ttype": "char"},
-            **shared,
+            "x_day": {"ttype": "date"},
+            "x_quantity": {"ttype": "float"},
             "x_cost": {"ttype": "char"},
             "x_currency_id": {"ttype": "many2one", "relation": "res.currency"},
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -27,9 +28,11 @@ def run(app: Service, *command: str) -> str:
     return done.stdout
 
 
-def block(language: str) -> str:
-    """The page's first block; the section on reading usage is test_api_lago_clients.py's."""
-    found, *_ = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def block(language: str, section: str = "") -> str:
+    """The first block of the page, or of a section of it; the sections on reading usage and on
+    customers are test_api_lago_clients.py's."""
+    text = PAGE.partition(f"\n## {section}\n")[2] if section else PAGE
+    found, *_ = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     return str(found)
 
 
@@ -45,3 +48,17 @@ def test_the_curl_example(app: Service) -> None:
     assert promised
     assert re.sub(r"\d+\}\}$", "", answer) == re.sub(r"\d+\}\}$", "", promised[1])
     assert app.rows("value::text") == [("12.75",)]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_example_of_costs(app: Service) -> None:
+    example = block("bash", "Provider costs")
+    promised = re.search(r"# (\{.*\})", example)
+    assert promised
+    assert run(app, "bash", "-c", example) == promised[1]
+    assert app.rows("sku, external_account_id, amount::text", "raw.provider_cost") == [
+        ("geocoding", "acct_42", "0.0527"),
+        ("gpt_input", None, "0.50"),
+    ]
+    again = json.loads(run(app, "bash", "-c", example))
+    assert again == {"costs": {"accepted": 0, "changed": 0, "duplicates": 2}}
