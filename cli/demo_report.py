@@ -69,6 +69,13 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
             select coalesce(sum(revenue), 0), coalesce(sum(cogs), 0), min(currency)
             from marts.fct_margin_monthly
         """)
+        costs = connection.execute(
+            sa.text("""
+                select allocation, sum(amount_company) from marts.fct_cogs_daily
+                group by 1 order by 1
+            """)
+        )
+        allocated = {row[0]: _text(round(row[1], 2)) for row in costs}
         outcomes = connection.execute(
             sa.text(
                 "select subscription_key, metric_code, period_start, status, reason"
@@ -124,6 +131,7 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
             "not_planted": len(found.keys() - planted.keys()),
         },
         "margin": {"revenue": _text(margin[0]), "cogs": _text(margin[1]), "currency": margin[2]},
+        "costs": allocated,
         "second_run": report.second_run,
         "seconds": report.seconds,
         "files": report.files,
@@ -197,6 +205,11 @@ def print_summary(summary_: dict[str, Any]) -> None:
         "Planted differences",
         f"{reconciliation['planted_found']} of {reconciliation['planted']} found with the right "
         f"reason, {reconciliation['not_planted']} others",
+    )
+    table.add_row(
+        "Provider costs",
+        ", ".join(f"{amount} {allocation}" for allocation, amount in summary_["costs"].items())
+        + f" {margin['currency']}",
     )
     table.add_row(
         "Margin",

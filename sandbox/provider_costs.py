@@ -93,10 +93,11 @@ def cost_rows(world: World) -> Iterator[CostRow]:
             yield _row("google_maps", "dynamic_maps", day, NEXAMAPS, account, quantity, "0.00091")
         elif code == "geocodes":
             yield _row("google_maps", "geocoding", day, NEXAMAPS, account, quantity, "0.0017")
-        elif code == "compute_hours" and plan_of[key] == "cloud_m":
-            yield _row("ovh", "dedicated_hour", day, NEXACLOUD, account, quantity, "0.0262")
         elif code == "compute_hours":
+            # Network and spare hosts: every hour has its part in them, on whatever plan.
             shared_hours[day] += quantity
+            if plan_of[key] == "cloud_m":
+                yield _row("ovh", "dedicated_hour", day, NEXACLOUD, account, quantity, "0.0262")
 
     rng = Random(f"fusion:{world.seed}:{world.first}:costs")
     for day, quantity in sorted(messages.items()):
@@ -108,7 +109,7 @@ def cost_rows(world: World) -> Iterator[CostRow]:
                 "openai", sku, day, NEXADESK, "", tokens * Decimal(part), Decimal(price) / million
             )
     for day, quantity in sorted(shared_hours.items()):
-        yield _row("ovh", "shared_hour", day, NEXACLOUD, "", quantity, "0.0221")
+        yield _row("ovh", "shared_hour", day, NEXACLOUD, "", quantity, "0.0055")
     for day, quantity in sorted(loads.items()):
         # One bill for all services; who loads maps fills the line.
         gigabytes = (quantity * Decimal("0.00035")).quantize(_MICRO, ROUND_HALF_UP)

@@ -91,6 +91,11 @@ def test_there_is_a_margin(demo: Demo) -> None:
     margin = demo.summary["margin"]
     assert margin["currency"] == "CAD"
     assert Decimal(margin["revenue"]) > Decimal(margin["cogs"]) > 0
+    costs = {name: Decimal(amount) for name, amount in demo.summary["costs"].items()}
+    # Most of it names its account or is shared out; for Twilio's numbers nobody uses them more.
+    assert costs.keys() == {"direct", "shared", "unallocated"}
+    assert Decimal(margin["cogs"]) / 20 > costs["unallocated"] > 0
+    assert costs["shared"] > 1000
 
 
 def test_finance_can_open_the_files(demo: Demo) -> None:
