@@ -43,17 +43,22 @@
     ({{ day }}::timestamp at time zone {{ company_timezone() }})
 {%- endmacro %}
 
-{# Half-up to the currency's minor unit, away from zero as Lago and Odoo round. The exceptions to
-   two digits stand in dbt_project.yml; warehouse.currencies reads them there too. #}
+{# Digits of a currency's minor unit. The exceptions to two stand in dbt_project.yml;
+   warehouse.currencies reads them there too. #}
+{% macro currency_digits(currency) -%}
+    case
+        when {{ currency }} in ('{{ var("currencies_without_minor_unit") | join("', '") }}')
+            then 0
+        when {{ currency }} in ('{{ var("currencies_with_three_digits") | join("', '") }}')
+            then 3
+        else 2
+    end
+{%- endmacro %}
+
+{# Half-up to the currency's minor unit, away from zero as Lago and Odoo round. #}
 {% macro round_money(amount, currency) -%}
     round(
         {{ amount }},
-        case
-            when {{ currency }} in ('{{ var("currencies_without_minor_unit") | join("', '") }}')
-                then 0
-            when {{ currency }} in ('{{ var("currencies_with_three_digits") | join("', '") }}')
-                then 3
-            else 2
-        end
+        {{ currency_digits(currency) }}
     )
 {%- endmacro %}
