@@ -20,3 +20,8 @@
             ) }}
     end
 {%- endmacro %}
+
+{# The sum of a column, likewise. #}
+{% macro sum_of_known(amount) -%}
+    case when count({{ amount }}) = count(*) then sum({{ amount }}) end
+{%- endmacro %}

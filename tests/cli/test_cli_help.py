@@ -28,6 +28,7 @@ SINGLE = [
     "serve",
     "run",
     "reconcile",
+    "margins",
     "close",
     "explain",
     "replay",
