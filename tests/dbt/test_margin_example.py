@@ -198,6 +198,6 @@ def test_what_belongs_to_no_service_is_there_all_the_same(built: psycopg.Connect
     }
 
 
-def test_november_has_revenue_without_cost(built: psycopg.Connection) -> None:
-    rows = built.execute("select to_char(month, 'YYYY-MM'), kind from marts.rpt_margin_exceptions")
-    assert rows.fetchall() == [("2026-11", "revenue_without_cost")]
+def test_a_fee_in_advance_is_no_exception_of_a_month_to_come(built: psycopg.Connection) -> None:
+    """November has revenue and no cost, but nothing has happened in it yet."""
+    assert built.execute("select kind from marts.rpt_margin_exceptions").fetchall() == []

@@ -4,12 +4,23 @@ margins as (
     select * from {{ ref('rpt_margin_by_account') }}
 ),
 
+-- A fee in advance brings revenue to months that have yet to cost anything: no exceptions there.
+begun as (
+    select max(month) as last_month
+    from margins
+    where
+        cogs <> 0
+        or invoiced_revenue <> 0
+),
+
 judged as (
     select
         margins.*,
         {{ margin_floor_pct() }} as margin_floor_pct,
         kinds.kind
     from margins
+    inner join begun
+        on margins.month <= begun.last_month
     cross join
         lateral (
             values
