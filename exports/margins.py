@@ -133,13 +133,13 @@ def margins(
     statement = sa.text(_SUMS.format(dimension=_DIMENSION[by], usage=usage, base=base))
     try:
         with engine.connect() as connection:
-            rows = connection.execute(statement, {"month": month, "service": service}).all()
+            rows = connection.execute(statement, {"month": month, "service": service}).mappings()
+            found = [Margin(**row) for row in rows]
     except sa.exc.ProgrammingError:
         raise MarginsError(
             "The margins are not built yet, or by another version: `fusion-billing reconcile`"
             " builds them."
         ) from None
-    found = [Margin(*row) for row in rows]
     return list(_compared(found, month))
 
 

@@ -151,7 +151,8 @@ def read_month(engine_or_url: Engine | str, month: dt.date) -> MonthData:
         raise FinanceExportError(
             f"The marts could not be read: {reason}. `fusion-billing doctor` checks."
         ) from None
-    data = MonthData(first, *(found[mart.name] for mart in MARTS), rated)
+    lines, margin, reconciliation, conservation = (found[mart.name] for mart in MARTS)
+    data = MonthData(first, lines, margin, reconciliation, conservation, rated)
     # A period is billed after its end and its grace: by then the next month is two days old.
     due = next_month(first) + dt.timedelta(days=2)
     for empty in (m for m in (data.lines, data.margin) if not m.rows):
