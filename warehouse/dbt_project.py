@@ -33,6 +33,7 @@ def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
         "COMPANY_TIMEZONE": settings.company_timezone,
         "COMPANY_CURRENCY": settings.company_currency,
         "USAGE_GRACE_HOURS": str(settings.usage_grace_hours),
+        "MARGIN_FLOOR_PCT": f"{settings.margin_floor_pct:f}",
         "FUSION_DBT_CODE": _code(),
         "FUSION_SCHEMA_PREFIX": "",  # a replay's alone, whatever the shell says
         "DBT_PROFILES_DIR": str(DBT_PROJECT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     company_timezone: str = "America/Toronto"
     company_currency: str = "CAD"
     usage_grace_hours: int = Field(default=24, ge=0, le=24 * 62)
+    margin_floor_pct: Decimal = Field(default=Decimal(20), ge=-100, le=100)
 
     odoo_url: str | None = None
     odoo_db: str = "odoo"

@@ -17,6 +17,7 @@ from warehouse.version import code_version
     deps=[
         ["marts", "fct_billed_lines"],
         ["marts", "fct_margin_monthly"],
+        ["marts", "fct_rated_lines"],
         ["marts", "fct_reconciliation"],
         ["marts", "fct_usage_conservation"],
     ],

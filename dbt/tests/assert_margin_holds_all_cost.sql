@@ -1,4 +1,4 @@
--- Every provider cost stands in one row of the margin, to the cent, also what no service bears.
+-- Every provider cost of a month and service stands in the margin, to the cent.
 with
 
 costs as (
@@ -25,7 +25,7 @@ select
     costs.cogs,
     margins.cogs as cogs_in_margin
 from costs
-full outer join margins
+full join margins
     on
         costs.month = margins.month
         and costs.service_code = margins.service_code

@@ -90,7 +90,7 @@ def _figure_reasons(found: Figures, label: str) -> list[str]:
         )
     if found.footing_difference:
         reasons.append(
-            f"{found.lines_amount} is billed of {found.usage_revenue} rated for the month: a "
+            f"{found.lines_amount} is billed of {found.rated} rated for the month: a "
             "period is still open, or late usage is not billed yet: `fusion-billing run`."
         )
     return reasons

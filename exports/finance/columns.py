@@ -65,6 +65,7 @@ def _integer(name: str, heading: str, width: int = 11, *, read: bool = False) ->
 _SERVICE = Column("service_code", "Service", width=12)
 _ACCOUNT = Column("account_key", "Account", width=24)
 _SUBSCRIPTION = Column("subscription_key", "Subscription", width=26)
+_PLAN = Column("plan_code", "Plan", width=15)
 _METRIC = Column("metric_code", "Metric", width=15)
 _CHARGE = Column("charge_key", "Charge", width=26)
 _PERIOD = (
@@ -85,7 +86,7 @@ LINES = Mart(
         _SERVICE,
         _ACCOUNT,
         _SUBSCRIPTION,
-        Column("plan_code", "Plan", width=15),
+        _PLAN,
         _METRIC,
         _CHARGE,
         *_PERIOD,
@@ -120,18 +121,27 @@ MARGIN = Mart(
     name="fct_margin_monthly",
     sheet="Margin",
     day="month",
-    order_by='service_code collate "C", account_key collate "C" nulls last',
-    question="What each account brought in and what its usage cost us.",
+    order_by=(
+        'service_code collate "C" nulls last, account_key collate "C" nulls last,'
+        ' plan_code collate "C" nulls last, metric_code collate "C" nulls last'
+    ),
+    question="What each account brought in, by plan and metric, and what its usage cost us.",
     columns=(
         Column("month", "Month", Kind.DATE, 12),
         _SERVICE,
         _ACCOUNT,
+        _PLAN,
+        _METRIC,
         _money("usage_revenue", "Usage revenue"),
         _money("base_revenue", "Base revenue"),
         _money("revenue", "Revenue"),
         _money("cogs", "COGS"),
         _money("margin", "Margin"),
         Column("margin_pct", "Margin %", Kind.RATIO, 10),
+        _money("invoiced_usage", "Invoiced usage"),
+        _money("invoiced_base", "Invoiced base"),
+        _money("invoiced_revenue", "Invoiced revenue"),
+        _money("invoiced_margin", "Invoiced margin"),
         _CURRENCY,
     ),
 )

@@ -15,7 +15,8 @@ REASONS = ("period", "late_usage", "correction")
 
 @dataclass(frozen=True)
 class ServiceFigures:
-    """One service in company currency, every amount rounded half-up to the cent."""
+    """One service in company currency, every amount rounded half-up to the cent; an empty name for
+    what belongs to none."""
 
     service: str
     usage_revenue: Decimal
@@ -24,6 +25,7 @@ class ServiceFigures:
     lines: int
     lines_amount: Decimal
     by_reason: dict[str, Decimal]  # its parts, one per REASONS
+    rated: Decimal  # what should be billed of the periods that end in the month
 
     @property
     def revenue(self) -> Decimal:
@@ -64,9 +66,13 @@ class Figures:
         return sum((s.lines_amount for s in self.services), ZERO)
 
     @property
+    def rated(self) -> Decimal:
+        return sum((s.rated for s in self.services), ZERO)
+
+    @property
     def footing_difference(self) -> Decimal:
-        """The billed lines less the margin's usage revenue; 0 where the month foots."""
-        return self.lines_amount - self.usage_revenue
+        """The billed lines less what is rated for their periods; 0 where nothing is open."""
+        return self.lines_amount - self.rated
 
 
 def cents(value: Decimal) -> Decimal:
@@ -82,7 +88,7 @@ def _largest(rows: list[Row], name: str) -> Decimal | None:
     return max((abs(value) for value in values), default=None)
 
 
-def _service(service: str, lines: list[Row], margin: list[Row]) -> ServiceFigures:
+def _service(service: str, lines: list[Row], margin: list[Row], rated: Decimal) -> ServiceFigures:
     return ServiceFigures(
         service=service,
         usage_revenue=cents(_sum(margin, "usage_revenue")),
@@ -94,6 +100,7 @@ def _service(service: str, lines: list[Row], margin: list[Row]) -> ServiceFigure
             reason: cents(_sum([row for row in lines if row["reason"] == reason], "amount"))
             for reason in REASONS
         },
+        rated=cents(rated),
     )
 
 
@@ -102,14 +109,20 @@ def figures(data: MonthData, company_currency: str) -> Figures:
     lines = [row for row in data.lines.rows if row["currency"] == company_currency]
     margin, conservation = data.margin.rows, data.conservation.rows
     reconciliation = data.reconciliation.rows
-    names = sorted({str(row["service_code"]) for row in lines + margin if row["service_code"]})
+    rated = {
+        service: amount
+        for (service, currency), amount in data.rated.items()
+        if currency == company_currency
+    }
+    found = {str(row["service_code"] or "") for row in lines + margin} | rated.keys()
     services = [
         _service(
             name,
-            [row for row in lines if row["service_code"] == name],
-            [row for row in margin if row["service_code"] == name],
+            [row for row in lines if (row["service_code"] or "") == name],
+            [row for row in margin if (row["service_code"] or "") == name],
+            rated.get(name, ZERO),
         )
-        for name in names
+        for name in sorted(found, key=lambda name: (not name, name))
     ]
     revenue = _sum(margin, "revenue")
     unexplained = [

@@ -24,6 +24,10 @@ Row = dict[str, Value]
 
 # The marts must agree with each other: one snapshot for all of them.
 _ONE_SNAPSHOT = "set transaction isolation level repeatable read, read only"
+_RATED = """
+    select service_code, currency, sum(amount)::text as amount from marts.fct_rated_lines
+    where period_end - 1 >= {start} and period_end - 1 < {end} group by 1, 2
+"""
 _COLUMNS_PRESENT = """
     select table_name::text as mart, column_name::text as name
     from information_schema.columns where table_schema = 'marts'
@@ -41,13 +45,15 @@ class MartRows:
 
 @dataclass(frozen=True)
 class MonthData:
-    """All marts of `month` (its first day), as of one moment."""
+    """All marts of `month` (its first day), as of one moment. `rated`, by (service, currency), is
+    what should be billed of the periods whose last day is in the month."""
 
     month: dt.date
     lines: MartRows
     margin: MartRows
     reconciliation: MartRows
     conservation: MartRows
+    rated: dict[tuple[str, str], Decimal]
 
     @property
     def label(self) -> str:
@@ -85,6 +91,15 @@ def _select(mart: Mart, month: dt.date) -> str:
         order=sql.SQL(mart.order_by),
     )
     return query.as_string(None)
+
+
+def _rated(cursor: adbc.Cursor, month: dt.date) -> dict[tuple[str, str], Decimal]:
+    span = {"start": sql.Literal(month), "end": sql.Literal(next_month(month))}
+    cursor.execute(sql.SQL(_RATED).format(**span).as_string(None))
+    return {
+        (str(row["service_code"]), str(row["currency"])): Decimal(str(row["amount"]))
+        for row in cursor.fetch_arrow_table().to_pylist()
+    }
 
 
 def _rows(mart: Mart, table: pa.Table) -> list[Row]:
@@ -130,12 +145,14 @@ def read_month(engine_or_url: Engine | str, month: dt.date) -> MonthData:
                 cursor.execute(_select(mart, first))
                 table = cursor.fetch_arrow_table()
                 found[mart.name] = MartRows(mart, table, _rows(mart, table))
+            rated = _rated(cursor, first)
     except AdbcError as error:
         reason = str(error).strip().splitlines()[0]
         raise FinanceExportError(
             f"The marts could not be read: {reason}. `fusion-billing doctor` checks."
         ) from None
-    data = MonthData(first, *(found[mart.name] for mart in MARTS))
+    lines, margin, reconciliation, conservation = (found[mart.name] for mart in MARTS)
+    data = MonthData(first, lines, margin, reconciliation, conservation, rated)
     # A period is billed after its end and its grace: by then the next month is two days old.
     due = next_month(first) + dt.timedelta(days=2)
     for empty in (m for m in (data.lines, data.margin) if not m.rows):

@@ -148,13 +148,13 @@ def _write(sheet: Worksheet, at: tuple[int, int], column: Column, value: Value, 
 def _write_ratio(
     sheet: Worksheet, at: tuple[int, int], row: Row, names: list[str], f: Formats
 ) -> None:
-    """margin ÷ revenue of the same row, as a formula; empty where there is no revenue."""
+    """margin ÷ revenue of the same row, as a formula; empty unless there is revenue."""
     margin, revenue = row["margin"], row["revenue"]
     cells = [xl_rowcol_to_cell(at[0], names.index(name)) for name in ("margin", "revenue")]
     ratio: float | str = ""
-    if isinstance(margin, Decimal) and isinstance(revenue, Decimal) and revenue:
+    if isinstance(margin, Decimal) and isinstance(revenue, Decimal) and revenue > 0:
         ratio = float(margin / revenue)
-    formula = f'=IF({cells[1]}=0,"",{cells[0]}/{cells[1]})'
+    formula = f'=IF({cells[1]}>0,{cells[0]}/{cells[1]},"")'
     sheet.write_formula(*at, formula, f.cell("0.0%"), ratio)
 
 

@@ -15,7 +15,7 @@ from exports.finance.figures import REASONS, Figures
 from exports.finance.sheet import MONEY_FORMAT, Formats, WrittenSheet, print_setup
 
 _FIRST_TABLE_ROW = 5
-_LAST_COLUMN = 6
+_LAST_COLUMN = 7
 _NO_ROWS = "no rows"
 
 
@@ -73,7 +73,16 @@ def _totals(
 
 
 def _percent(margin: Decimal, revenue: Decimal) -> object:
-    return margin / revenue if revenue else ""
+    return margin / revenue if revenue > 0 else ""
+
+
+def _label(service: str) -> str:
+    return service or "No service"
+
+
+def _mine(service: str, row: int) -> str:
+    """What a SUMIFS looks for: the service named in column A of the row, or an empty cell."""
+    return f"$A{row + 1}" if service else '"="'
 
 
 def _margin_table(
@@ -88,14 +97,15 @@ def _margin_table(
         if not total:
             _formula(sheet, (at, 3), f"B{at + 1}+C{at + 1}", f, MONEY_FORMAT, revenue)
             _formula(sheet, (at, 5), f"D{at + 1}-E{at + 1}", f, MONEY_FORMAT, gain)
-        formula = f'IF(D{at + 1}=0,"",F{at + 1}/D{at + 1})'
+        formula = f'IF(D{at + 1}>0,F{at + 1}/D{at + 1},"")'
         _formula(sheet, (at, 6), formula, f, "0.0%", _percent(gain, revenue), total=total)
 
     for at, s in enumerate(found.services, body):
-        sheet.write_string(at, 0, s.service, f.text)
+        sheet.write_string(at, 0, _label(s.service), f.text)
         inputs = {1: ("usage_revenue", s.usage_revenue), 2: ("base_revenue", s.base_revenue)}
         for column, (name, result) in {**inputs, 4: ("cogs", s.cogs)}.items():
-            formula = f"ROUND(SUMIFS({margin[name]},{margin['service_code']},$A{at + 1}),2)"
+            mine = f"{margin['service_code']},{_mine(s.service, at)}"
+            formula = f"ROUND(SUMIFS({margin[name]},{mine}),2)"
             _formula(sheet, (at, column), formula, f, MONEY_FORMAT, result)
         rest(at, (s.revenue, s.cogs, s.margin), total=False)
     totals = body + len(found.services)
@@ -113,9 +123,8 @@ def _lines_table(
     lines: WrittenSheet,
     currency: str,
     f: Formats,
-    margin_body: int,
 ) -> int:
-    """Billed lines by service and reason, set against the table above; returns the totals' row."""
+    """Billed lines by service and reason, set against what is rated; returns the totals' row."""
     headings = [
         "Service",
         "Lines",
@@ -123,33 +132,38 @@ def _lines_table(
         "Late usage",
         "Corrections",
         "All lines",
-        "Less usage revenue above",
+        "Rated",
+        "Lines less rated",
     ]
     body = _header(sheet, row, "Usage lines by service", headings, f)
     same = f'{lines["currency"]},"{currency}"'
     for offset, s in enumerate(found.services):
         at = body + offset
-        mine = f"{lines['service_code']},$A{at + 1},{same}"
-        sheet.write_string(at, 0, s.service, f.text)
+        mine = f"{lines['service_code']},{_mine(s.service, at)},{same}"
+        sheet.write_string(at, 0, _label(s.service), f.text)
         _formula(sheet, (at, 1), f"COUNTIFS({mine})", f, "#,##0", s.lines)
         for column, reason in enumerate(REASONS, 2):
             formula = f'ROUND(SUMIFS({lines["amount"]},{mine},{lines["reason"]},"{reason}"),2)'
             _formula(sheet, (at, column), formula, f, MONEY_FORMAT, s.by_reason[reason])
         formula = f"ROUND(SUMIFS({lines['amount']},{mine}),2)"
         _formula(sheet, (at, 5), formula, f, MONEY_FORMAT, s.lines_amount)
-        gap = f"ROUND(F{at + 1}-B{margin_body + offset + 1},2)"
-        _formula(sheet, (at, 6), gap, f, MONEY_FORMAT, s.lines_amount - s.usage_revenue)
+        sheet.write_number(at, 6, float(s.rated), f.cell(MONEY_FORMAT))
+        gap = f"ROUND(F{at + 1}-G{at + 1},2)"
+        _formula(sheet, (at, 7), gap, f, MONEY_FORMAT, s.lines_amount - s.rated)
     totals = body + len(found.services)
     cells: dict[int, tuple[str, object]] = {1: ("#,##0", sum(s.lines for s in found.services))}
     for column, reason in enumerate(REASONS, 2):
         cells[column] = (MONEY_FORMAT, sum(s.by_reason[reason] for s in found.services))
     cells[5] = (MONEY_FORMAT, found.lines_amount)
-    cells[6] = (MONEY_FORMAT, found.footing_difference)
+    cells[6] = (MONEY_FORMAT, found.rated)
+    cells[7] = (MONEY_FORMAT, found.footing_difference)
     _totals(sheet, totals, body, cells, f)
     return totals
 
 
-def _checks(found: Figures, sheets: Sheets, currency: str, margin_totals: int) -> list[_Check]:
+def _checks(
+    found: Figures, sheets: Sheets, currency: str, margin_totals: int, lines_totals: int
+) -> list[_Check]:
     lines, margin = sheets.lines, sheets.margin
     conservation, reconciliation = sheets.conservation, sheets.reconciliation
     top = margin_totals + 1
@@ -166,11 +180,11 @@ def _checks(found: Figures, sheets: Sheets, currency: str, margin_totals: int) -
     in_currency = f'SUMIFS({lines["amount"]},{lines["currency"]},"{currency}")'
     return [
         _Check(
-            f"Sum of Lines less usage revenue, {currency}",
-            f"ROUND({in_currency}-B{top},2)",
+            f"Sum of Lines less rated, {currency}",
+            f"ROUND({in_currency}-G{lines_totals + 1},2)",
             found.footing_difference,
             MONEY_FORMAT,
-            "What was billed is what the margin counts as usage revenue.",
+            "What should be billed of the periods that end in the month is billed.",
         ),
         _Check(
             "Conservation: largest difference in counters",
@@ -274,11 +288,8 @@ def write_summary(
     for row, note in enumerate(notes, 1):
         sheet.write_string(row, 0, note, f.note)
     margin_totals = _margin_table(sheet, _FIRST_TABLE_ROW, found, sheets.margin, f)
-    margin_body = margin_totals - len(found.services)
-    lines_totals = _lines_table(
-        sheet, margin_totals + 2, found, sheets.lines, company_currency, f, margin_body
-    )
-    checks = _checks(found, sheets, company_currency, margin_totals)
+    lines_totals = _lines_table(sheet, margin_totals + 2, found, sheets.lines, company_currency, f)
+    checks = _checks(found, sheets, company_currency, margin_totals, lines_totals)
     after = _checks_table(sheet, lines_totals + 2, checks, f)
     written = (sheets.lines, sheets.margin, sheets.reconciliation, sheets.conservation)
     as_text, rounded = sum(s.as_text for s in written), sum(s.rounded for s in written)

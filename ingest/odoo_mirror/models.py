@@ -161,5 +161,7 @@ BILLING = (
             ("move_id.move_type", "in", ["out_invoice", "out_refund"]),
             ("display_type", "=", "product"),
         ],
+        # The days of service that a line pays for, which Enterprise writes on recurring lines.
+        ("deferred_start_date", "deferred_end_date"),
     ),
 )

@@ -119,6 +119,9 @@ MODELS: dict[str, dict[str, Field]] = {
         "amount_currency": Field("monetary", "Amount in Currency"),
         "account_id": many2one("account.account", "Account"),
         "sale_line_ids": many2many("sale.order.line", "Sales Order Lines"),
+        # Enterprise's accounting: the days of service that a line pays for, both inclusive.
+        "deferred_start_date": Field("date", "Start Date"),
+        "deferred_end_date": Field("date", "End Date"),
         "parent_state": behind("move_id", "state", "selection", "Status"),
         "move_type": behind("move_id", "move_type", "selection", "Type"),
         "move_name": behind("move_id", "name", "char", "Number"),

@@ -29,6 +29,7 @@ SINGLE = [
     "serve",
     "run",
     "reconcile",
+    "margins",
     "close",
     "explain",
     "replay",

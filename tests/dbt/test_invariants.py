@@ -107,6 +107,23 @@ BROKEN = """
     -- assert_margin_holds_all_cost
     insert into marts.fct_cogs_monthly (month, service_code, amount_company)
     values ('2026-09-01', 'nexadesk', 5);
+
+    -- assert_invoiced_revenue_is_odoos_invoices: posted since the margin was built
+    insert into raw.odoo_currency (id, write_date, record)
+    values (4, '2026-09-01T00:00Z', '{"name": "CAD"}');
+    insert into raw.odoo_invoice (id, write_date, record) values (
+        1, '2026-09-01T00:00Z',
+        '{"state": "posted", "move_type": "out_invoice", "invoice_date": "2026-09-01",
+          "currency_id": 4, "amount_untaxed": 29}'
+    );
+
+    -- assert_accrued_usage_is_what_is_rated
+    insert into intermediate.int_revenue_rated (service_code, currency, amount)
+    values ('nexadesk', 'CAD', 5);
+
+    -- assert_accrued_base_is_what_is_invoiced, assert_margin_holds_all_revenue
+    insert into intermediate.int_revenue_invoiced (invoiced_key, month, kind, amount_company)
+    values ('1', '2026-09-01', 'base', 29);
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,29 @@ def test_an_order_line_and_its_invoice(engine: Engine, client: OdooClient) -> No
         move_line = connection.execute(sa.select(ODOO_TABLES["invoice_line"].c.record)).scalar_one()
     assert (move["move_type"], move["amount_untaxed"]) == ("out_invoice", 3.66)
     assert (move_line["sale_line_ids"], move_line["move_id"]) == ([line], move["id"])
+
+
+def test_a_lines_days_of_service_are_mirrored_where_odoo_has_them(
+    engine: Engine, client: OdooClient
+) -> None:
+    """Enterprise's accounting writes them on recurring lines; Community has no such fields."""
+    lines = BY_TABLE["invoice_line"]
+    product, partner = (
+        client.create(model, [{"name": "Yearly"}])[0]
+        for model in ("product.product", "res.partner")
+    )
+    yearly = {"deferred_start_date": "2026-09-01", "deferred_end_date": "2027-08-31"}
+    line = {"product_id": product, "price_unit": 365.0, **yearly}
+    values = {"move_type": "out_invoice", "partner_id": partner, "invoice_line_ids": [(0, 0, line)]}
+    (move,) = client.create("account.move", [values])
+    found = client.search_read(
+        "account.move.line", [("move_id", "=", move), ("display_type", "=", "product")], ["id"]
+    )
+    number = found[0]["id"]
+    mirror(engine, client, [lines])
+    assert yearly.items() <= landed(engine, "invoice_line", number)["record"].items()
+    mirror(engine, client, [replace(lines, enterprise_fields=("deferred_by_nobody",))])
+    assert not yearly.keys() & landed(engine, "invoice_line", number)["record"].keys()
 
 
 def test_most_records_gone_at_once_are_not_believed(engine: Engine, client: OdooClient) -> None:

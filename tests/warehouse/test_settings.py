@@ -51,6 +51,8 @@ def test_all_defaults_stand_in_the_example() -> None:
         ("USAGE_GRACE_HOURS", "-1", "greater than or equal to 0"),
         ("USAGE_GRACE_HOURS", "a day", "valid integer"),
         ("USAGE_GRACE_HOURS", "1.5", "valid integer"),
+        ("MARGIN_FLOOR_PCT", "101", "less than or equal to 100"),
+        ("MARGIN_FLOOR_PCT", "nan", "finite number"),
         ("DATABASE_URL", "mysql://root@localhost/x", "must start with postgresql://"),
         ("ODOO_TRANSPORT", "xmlrpc", "'jsonrpc' or 'json2'"),
         ("SERVE_PORT", "0", "greater than or equal to 1"),
@@ -172,6 +174,12 @@ def test_dbt_gets_password_and_company_settings(monkeypatch: pytest.MonkeyPatch)
     assert not any(
         "p@ss" in value for name, value in found.items() if name != "DBT_ENV_SECRET_PG_PASSWORD"
     )
+
+
+def test_the_margin_floor_reaches_dbt_digit_for_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARGIN_FLOOR_PCT", "12.50")
+    found = dbt_environment("postgresql://db/fusion", load_settings())
+    assert found["MARGIN_FLOOR_PCT"] == "12.50"
 
 
 def test_what_a_killed_up_left_behind_is_not_read(tmp_path: Path) -> None:

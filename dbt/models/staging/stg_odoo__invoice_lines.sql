@@ -14,7 +14,10 @@ final as (
         {{ odoo_number('quantity') }} as quantity,
         {{ odoo_number('price_unit') }} as unit_price,
         {{ odoo_number('price_subtotal') }} as subtotal,
-        {{ odoo_number('price_total') }} as total
+        {{ odoo_number('price_total') }} as total,
+        -- The days of service that the line pays for, both inclusive, where Odoo knows them.
+        {{ odoo_date('deferred_start_date') }} as deferred_start,
+        {{ odoo_date('deferred_end_date') }} as deferred_end
     from source
     where deleted_at is null
 )

@@ -12,6 +12,7 @@ final as (
         {{ odoo_text('state') }} as invoice_state,
         {{ odoo_text('payment_state') }} as payment_state,
         {{ odoo_id('partner_id') }} as odoo_partner_id,
+        {{ odoo_id('reversed_entry_id') }} as reversed_invoice_id,
         {{ odoo_date('invoice_date') }} as invoice_date,
         {{ odoo_id('currency_id') }} as odoo_currency_id,
         {{ odoo_number('amount_untaxed') }} as amount_untaxed,

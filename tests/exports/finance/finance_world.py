@@ -26,8 +26,12 @@ create table marts.fct_billed_lines (
     odoo_tax numeric, odoo_invoice_id bigint, odoo_invoice_name text, odoo_invoice_state text,
     odoo_payment_state text);
 create table marts.fct_margin_monthly (
-    month date, service_code text, account_key text, usage_revenue numeric, base_revenue numeric,
-    revenue numeric, cogs numeric, margin numeric, margin_pct numeric, currency text);
+    month date, service_code text, account_key text, plan_code text, metric_code text,
+    usage_revenue numeric, base_revenue numeric, revenue numeric, cogs numeric, margin numeric,
+    margin_pct numeric, invoiced_usage numeric, invoiced_base numeric, invoiced_revenue numeric,
+    invoiced_margin numeric, currency text);
+create table marts.fct_rated_lines (
+    service_code text, period_end date, amount numeric, currency text);
 create table marts.fct_reconciliation (
     reconciliation_key text, service_code text, account_key text, subscription_key text,
     metric_code text, charge_key text, period_start date, period_end date, currency text,
@@ -104,14 +108,19 @@ def lines_of(month: dt.date) -> list[dict[str, object]]:
 
 
 def _margin(month: dt.date) -> list[dict[str, object]]:
+    """Accrued: of the maps' period that began in the month before, 1.10 lies in this one."""
     rows = [
-        ("nexamaps", None, "0", "0", "2.00"),  # a cost no account caused
-        ("nexamaps", "nexamaps:acct_1", "4.60", "49.00", "60.00"),
-        ("nexadesk", "nexadesk:acct_1", "40.80", "29.00", "12.35"),
-        ("nexacloud", "nexacloud:acct_1", "3.19", "19.00", "7.41"),
+        (None, None, None, "0", "250.00", "0"),  # consulting, of no service
+        ("nexamaps", None, None, "0", "0", "2.00"),  # a cost no account caused
+        ("nexamaps", "nexamaps:acct_1", "map_loads", "1.10", "0", "60.00"),
+        ("nexamaps", "nexamaps:acct_1", None, "0", "49.00", "0"),
+        ("nexadesk", "nexadesk:acct_1", None, "0", "29.00", "0"),
+        ("nexadesk", "nexadesk:acct_1", "messages", "40.80", "0", "12.35"),
+        ("nexacloud", "nexacloud:acct_1", "storage_gb", "0.60", "0", "0"),
+        ("nexacloud", "nexacloud:acct_1", "compute_hours", "2.59", "19.00", "7.41"),
     ]
     out: list[dict[str, object]] = []
-    for service, account, usage, base, cogs in rows:
+    for service, account, metric, usage, base, cogs in rows:
         revenue = D(usage) + D(base)
         margin = revenue - D(cogs)
         out.append(
@@ -119,12 +128,18 @@ def _margin(month: dt.date) -> list[dict[str, object]]:
                 "month": month,
                 "service_code": service,
                 "account_key": account,
+                "plan_code": f"{service}_plan" if account else None,
+                "metric_code": metric,
                 "usage_revenue": D(usage),
                 "base_revenue": D(base),
                 "revenue": revenue,
                 "cogs": D(cogs),
                 "margin": margin,
                 "margin_pct": round(100 * margin / revenue, 2) if revenue else None,
+                "invoiced_usage": D(0),
+                "invoiced_base": D(base),
+                "invoiced_revenue": D(base),
+                "invoiced_margin": D(base) - D(cogs),
                 "currency": "CAD",
             }
         )
@@ -228,8 +243,13 @@ class World:
         rows = [{**row, **fate, "odoo_subtotal": row["amount"]} for row in lines]
         self.insert("fct_billed_lines", rows)
 
+    def rate(self, lines: list[dict[str, object]]) -> None:
+        names = ("service_code", "period_end", "amount", "currency")
+        self.insert("fct_rated_lines", [{name: row[name] for name in names} for row in lines])
+
     def fill(self, month: dt.date) -> None:
         self.add_lines(lines_of(month))
+        self.rate(lines_of(month))
         self.insert("fct_margin_monthly", _margin(month))
         self.insert("fct_reconciliation", _reconciliation(month))
         self.insert("fct_usage_conservation", _conservation(month))

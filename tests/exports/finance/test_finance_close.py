@@ -91,10 +91,7 @@ def test_an_adjustment_makes_a_second_version_and_keeps_the_first(
                 "late_usage")  # fmt: skip
     world.bill([late])
     world.add_lines([late])
-    world.run(
-        "update marts.fct_margin_monthly set usage_revenue = usage_revenue + 1.20, "
-        "revenue = revenue + 1.20, margin = margin + 1.20 where service_code = 'nexacloud'"
-    )
+    world.rate([late])
     second = close(world, month, tmp_path)
     assert (second.version, second.already_closed, second.lines) == (2, False, 7)
     assert second.amount == D("49.79")
@@ -112,7 +109,7 @@ def test_every_reason_against_a_close_is_named(world: World, tmp_path: Path) -> 
     world.run(
         "update marts.fct_reconciliation set reason = 'unexplained' where reason = 'rounding'"
     )
-    world.run("update marts.fct_margin_monthly set usage_revenue = 3.20 where usage_revenue = 3.19")
+    world.run("update marts.fct_rated_lines set amount = 0.61 where amount = 0.60")
     found = reasons(world, month, tmp_path)
     assert [reason.split(":")[0] for reason in found] == [
         "The ledger has 5 lines and marts.fct_billed_lines 6 that do not say the same",
@@ -140,14 +137,12 @@ def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: P
 def test_a_mart_that_differs_from_the_ledger_by_a_cent_keeps_the_month_open(
     world: World, tmp_path: Path
 ) -> None:
-    """Same number of lines, and the margin agrees with the wrong one."""
+    """Same number of lines, and what is rated agrees with the wrong one."""
     month = dt.date(2026, 7, 1)
     world.fill(month)
     world.bill(lines_of(month))
     world.run("update marts.fct_billed_lines set amount = 39.61 where amount = 39.60")
-    world.run(
-        "update marts.fct_margin_monthly set usage_revenue = 40.81 where usage_revenue = 40.80"
-    )
+    world.run("update marts.fct_rated_lines set amount = 39.61 where amount = 39.60")
     assert [reason.split(":")[0] for reason in reasons(world, month, tmp_path)] == [
         "The ledger has 6 lines and marts.fct_billed_lines 6 that do not say the same"
     ]

@@ -99,36 +99,39 @@ def test_the_summary_holds_the_figures_worked_out_by_hand(february: World, tmp_p
     expected = {
         "nexacloud": ("3.19", "19.00", "22.19", "7.41", "14.78"),
         "nexadesk": ("40.80", "29.00", "69.80", "12.35", "57.45"),
-        "nexamaps": ("4.60", "49.00", "53.60", "62.00", "-8.40"),
-        "Total": ("48.59", "97.00", "145.59", "81.76", "63.83"),
+        "nexamaps": ("1.10", "49.00", "50.10", "62.00", "-11.90"),
+        "No service": ("0", "250.00", "250.00", "0", "250.00"),
+        "Total": ("45.09", "347.00", "392.09", "81.76", "310.33"),
     }
     for label, figures in expected.items():
         row = summary_rows(sheet, label)[0]
         assert [D(str(value)) for value in row[1:6]] == [D(figure) for figure in figures]
         assert row[6] == pytest.approx(float(D(figures[4]) / D(figures[2])))
-    # lines, on time, late, corrections, all, less usage revenue
+    # lines, on time, late, corrections, all, rated, lines less rated
     by_reason = {
-        "nexacloud": (2, 3.19, 0, 0, 3.19, 0),
-        "nexadesk": (2, 39.6, 1.2, 0, 40.8, 0),
-        "nexamaps": (2, 5.4, 0, -0.8, 4.6, 0),
-        "Total": (6, 48.19, 1.2, -0.8, 48.59, 0),
+        "nexacloud": (2, 3.19, 0, 0, 3.19, 3.19, 0),
+        "nexadesk": (2, 39.6, 1.2, 0, 40.8, 40.8, 0),
+        "nexamaps": (2, 5.4, 0, -0.8, 4.6, 4.6, 0),
+        "No service": (0, 0, 0, 0, 0, 0, 0),
+        "Total": (6, 48.19, 1.2, -0.8, 48.59, 48.59, 0),
     }
     for label, figures in by_reason.items():
-        assert summary_rows(sheet, label)[1][1:7] == figures
+        assert summary_rows(sheet, label)[1][1:8] == figures
     checks = [row for row in labelled(sheet) if row[2] in ("OK", "CHECK")]
     assert [row[1:3] for row in checks] == [(0, "OK")] * 8
 
 
 def test_the_figures_of_the_summary_are_formulas(february: World, tmp_path: Path) -> None:
     sheet = opened(export(february, tmp_path), formulas=True)["Summary"]
-    services = {"nexacloud", "nexadesk", "nexamaps", "Total"}
+    services = {"nexacloud", "nexadesk", "nexamaps", "No service", "Total"}
     figures = [
         cell.data_type
         for row in sheet.iter_rows(max_col=7)
         if row[0].value in services
         for cell in row[1:]
     ]
-    assert figures == ["f"] * (2 * 4 * 6)
+    # But for what is rated, which no sheet holds line by line.
+    assert (figures.count("f"), figures.count("n")) == (2 * 5 * 6 - 4, 4)
     verdicts = [row[1:3] for row in sheet.iter_rows() if "IF(B" in str(row[2].value)]
     assert len(verdicts) == 8
     assert {cell.data_type for row in verdicts for cell in row} == {"f"}
@@ -160,14 +163,18 @@ def test_the_lines_foot_when_added_up_from_the_sheet(february: World, tmp_path: 
     heading = [cell.value for cell in book["Lines"][HEADER]].index("Amount")
     assert book["Lines"][3][heading].value == 48.59  # the total of the rows shown
     margin = table(book["Margin"])
-    assert sum(D(str(row["Usage revenue"])) for row in margin) == D("48.59")
-    assert [(row["Service"], row["Account"], row["Margin"]) for row in margin] == [
-        ("nexacloud", "nexacloud:acct_1", 14.78),
-        ("nexadesk", "nexadesk:acct_1", 57.45),
-        ("nexamaps", "nexamaps:acct_1", -6.4),
-        ("nexamaps", None, -2),
+    assert sum(D(str(row["Usage revenue"])) for row in margin) == D("45.09")
+    assert [(row["Service"], row["Account"], row["Metric"], row["Margin"]) for row in margin] == [
+        ("nexacloud", "nexacloud:acct_1", "compute_hours", 14.18),
+        ("nexacloud", "nexacloud:acct_1", "storage_gb", 0.6),
+        ("nexadesk", "nexadesk:acct_1", "messages", 28.45),
+        ("nexadesk", "nexadesk:acct_1", None, 29),
+        ("nexamaps", "nexamaps:acct_1", "map_loads", -58.9),
+        ("nexamaps", "nexamaps:acct_1", None, 49),
+        ("nexamaps", None, None, -2),
+        (None, None, None, 250),
     ]
-    assert margin[3]["Margin %"] in (None, "")
+    assert margin[6]["Margin %"] in (None, "")
 
 
 def without_results(workbook: Path, target: Path) -> Path:
@@ -217,7 +224,8 @@ def test_another_program_calculates_the_same(february: World, tmp_path: Path) ->
                 assert found == pytest.approx(expected, abs=1e-9), (sheet.title, cell.coordinate)
             else:
                 assert (found or "") == (expected or ""), (sheet.title, cell.coordinate)
-    assert compared == 48 + 16 + 1 + 5 + 4 + 5  # Summary, checks, totals and ratios of the sheets
+    # Summary, checks, totals and ratios of the sheets
+    assert compared == 2 * 5 * 7 - 5 - 4 + 16 + 1 + 9 + 8 + 5
 
 
 def test_differences_come_first(february: World, tmp_path: Path) -> None:
@@ -273,7 +281,11 @@ def test_parquet_says_what_sql_says(february: World, tmp_path: Path) -> None:
     result = export(february, tmp_path)
     marts = {
         "lines": ("fct_billed_lines", "period_end - 1", 'line_key collate "C"'),
-        "margin": ("fct_margin_monthly", "month", "service_code, account_key nulls last"),
+        "margin": (
+            "fct_margin_monthly",
+            "month",
+            "service_code, account_key, plan_code, metric_code",  # nulls last, as PostgreSQL does
+        ),
         "reconciliation": (
             "fct_reconciliation",
             "coalesce(period_end - 1, period_start)",
@@ -338,8 +350,8 @@ def test_a_cent_changes_the_hash_and_fails_the_check(february: World, tmp_path: 
     assert after.amount - before.amount == D("0.01")
     assert after.lines_sha256 != before.lines_sha256
     sheet = opened(after)["Summary"]
-    assert summary_rows(sheet, "Sum of Lines less usage revenue, CAD")[0][1:3] == (0.01, "CHECK")
-    assert summary_rows(sheet, "nexadesk")[1][6] == 0.01
+    assert summary_rows(sheet, "Sum of Lines less rated, CAD")[0][1:3] == (0.01, "CHECK")
+    assert summary_rows(sheet, "nexadesk")[1][7] == 0.01
 
 
 def test_an_invoice_that_gets_paid_does_not_change_the_hash(
@@ -377,7 +389,7 @@ def test_a_line_in_another_currency_is_in_no_sum(february: World, tmp_path: Path
     result = export(february, tmp_path)
     assert (result.lines, result.amount) == (7, D("48.59"))
     sheet = opened(result)["Summary"]
-    assert summary_rows(sheet, "Sum of Lines less usage revenue, CAD")[0][1:3] == (0, "OK")
+    assert summary_rows(sheet, "Sum of Lines less rated, CAD")[0][1:3] == (0, "OK")
     assert summary_rows(sheet, "Lines in another currency than CAD")[0][1:3] == (1, "CHECK")
 
 
@@ -385,6 +397,7 @@ def test_a_line_in_another_currency_is_in_no_sum(february: World, tmp_path: Path
     ("statement", "message"),
     [
         ("drop table marts.fct_reconciliation", r"marts\.fct_reconciliation does not exist"),
+        ("drop table marts.fct_rated_lines", r"fct_rated_lines.*`fusion-billing doctor`"),
         (
             "alter table marts.fct_margin_monthly drop column cogs",
             r"marts\.fct_margin_monthly has no column cogs",

@@ -1,35 +1,35 @@
--- First version. Usage: what is rated, in the month that holds its period's last day, so that every
--- month is complete a grace after it ended. Base fees: in the month of their invoice.
--- A cost that no single account caused has no account_key.
+-- Revenue on two bases beside the cost of the same month, to the cent and additive: any sum of rows
+-- is right. Without a metric: base fees, and cost that no metric drives. Without an account: cost
+-- that nobody's usage explains. Without a service: what Odoo invoiced besides the services.
 
 with
 
-rated as (
-    select * from {{ ref('fct_rated_lines') }}
+usage_accrued as (
+    select * from {{ ref('int_revenue_accrued') }}
 ),
 
-base_fees as (
-    select * from {{ ref('int_base_fees_monthly') }}
+base_accrued as (
+    select * from {{ ref('int_base_fees_accrued') }}
+),
+
+invoiced as (
+    select * from {{ ref('int_revenue_invoiced') }}
 ),
 
 cogs as (
     select * from {{ ref('fct_cogs_monthly') }}
 ),
 
-rates as (
-    select * from {{ ref('int_currency_rates_daily') }}
-),
-
-revenue as (
+amounts as (
     select
-        date_trunc('month', period_end - 1)::date as month,
+        month,
         service_code,
         account_key,
-        currency,
-        period_end - 1 as rate_day,
-        amount as usage_revenue,
-        0 as base_revenue
-    from rated
+        plan_code,
+        metric_code,
+        'usage_revenue' as measure,
+        amount_company as amount
+    from usage_accrued
 
     union all
 
@@ -37,29 +37,11 @@ revenue as (
         month,
         service_code,
         account_key,
-        currency,
-        invoice_date as rate_day,
-        0 as usage_revenue,
-        amount as base_revenue
-    from base_fees
-),
-
-unioned as (
-    select
-        revenue.month,
-        revenue.service_code,
-        revenue.account_key,
-        {{ in_company_currency('revenue.usage_revenue', 'revenue.currency', 'rates.rate') }}
-            as usage_revenue,
-        {{ in_company_currency('revenue.base_revenue', 'revenue.currency', 'rates.rate') }}
-            as base_revenue,
-        0 as cogs
-    from revenue
-    left join rates
-        on
-            revenue.currency = rates.currency
-            and revenue.rate_day >= rates.valid_from
-            and (rates.valid_to is null or revenue.rate_day < rates.valid_to)
+        plan_code,
+        null as metric_code,
+        'base_revenue' as measure,
+        amount_company as amount
+    from base_accrued
 
     union all
 
@@ -67,46 +49,67 @@ unioned as (
         month,
         service_code,
         account_key,
-        0 as usage_revenue,
-        0 as base_revenue,
-        amount_company as cogs
+        plan_code,
+        metric_code,
+        'invoiced_' || kind as measure,
+        amount_company as amount
+    from invoiced
+
+    union all
+
+    select
+        month,
+        service_code,
+        account_key,
+        plan_code,
+        metric_code,
+        'cogs' as measure,
+        amount_company as amount
     from cogs
 ),
 
+-- An amount without a rate must not drop out of the sum: null, which a test refuses.
 summed as (
     select
         month,
         service_code,
         account_key,
-        -- Revenue without a rate must not drop out of the sum: null, which the equations refuse.
-        case
-            when count(usage_revenue) = count(*)
-                then {{ round_money('sum(usage_revenue)', company_currency()) }}
-        end as usage_revenue,
-        case
-            when count(base_revenue) = count(*)
-                then {{ round_money('sum(base_revenue)', company_currency()) }}
-        end as base_revenue,
-        {{ round_money('sum(cogs)', company_currency()) }} as cogs
-    from unioned
-    group by 1, 2, 3
+        plan_code,
+        metric_code,
+        {{ sum_of_measure('usage_revenue') }} as usage_revenue,
+        {{ sum_of_measure('base_revenue') }} as base_revenue,
+        {{ sum_of_measure('cogs') }} as cogs,
+        {{ sum_of_measure('invoiced_usage') }} as invoiced_usage,
+        {{ sum_of_measure('invoiced_base') }} as invoiced_base
+    from amounts
+    group by 1, 2, 3, 4, 5
 ),
 
 final as (
     select
-        month || ':' || coalesce(account_key, service_code || ':', ':') as margin_key,
+        {{ key_of([
+            "to_char(month, 'YYYY-MM-DD')", 'service_code', 'account_key', 'plan_code',
+            'metric_code'
+        ]) }} as margin_key,
         month,
         service_code,
         account_key,
+        plan_code,
+        metric_code,
         usage_revenue,
         base_revenue,
         usage_revenue + base_revenue as revenue,
         cogs,
         usage_revenue + base_revenue - cogs as margin,
-        round(
-            100 * (usage_revenue + base_revenue - cogs) / nullif(usage_revenue + base_revenue, 0),
-            2
-        ) as margin_pct,
+        {{ margin_pct('usage_revenue + base_revenue - cogs', 'usage_revenue + base_revenue') }}
+            as margin_pct,
+        invoiced_usage,
+        invoiced_base,
+        invoiced_usage + invoiced_base as invoiced_revenue,
+        invoiced_usage + invoiced_base - cogs as invoiced_margin,
+        {{ margin_pct(
+            'invoiced_usage + invoiced_base - cogs', 'invoiced_usage + invoiced_base'
+        ) }} as invoiced_margin_pct,
         {{ company_currency() }}::text as currency
     from summed
 )
