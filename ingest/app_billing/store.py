@@ -150,7 +150,7 @@ def _refusal(document: AppDocument, service_code: str, known: list[_Version]) ->
         )
     kind = newest.head[0]
     if kind != document.kind:
-        return f"{document.external_invoice_id} is stored as a {kind}, this is a {document.kind}"
+        return f"{document.external_invoice_id} is stored as {kind}, not as {document.kind}"
     return None
 
 

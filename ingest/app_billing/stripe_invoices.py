@@ -146,8 +146,9 @@ class _Line(msgspec.Struct):
 
     @property
     def is_subscription(self) -> bool:
+        """Stripe prorates a subscription's items and nothing else, as items of the invoice."""
         kind = self.parent.type if self.parent else self.type
-        return kind in ("subscription_item_details", "subscription")
+        return self.is_proration or kind in ("subscription_item_details", "subscription")
 
     def included_tax(self) -> int:
         taxes = taxes_of(self.taxes, self.tax_amounts)

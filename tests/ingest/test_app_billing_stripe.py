@@ -229,12 +229,12 @@ def test_prorations_of_both_shapes(engine: Engine, tmp_path: Path) -> None:
     before = stripe_before_basil(proration=True) | {"id": "in_2"}
     report = load_stripe(engine, write(tmp_path, [today, before, stripe_invoice(id="in_3")]))
     assert report.problems == ()
-    found = [(row.amount, row.is_proration) for row in stored_lines(engine)]
+    found = [(row.amount, row.is_proration, row.item_type) for row in stored_lines(engine)]
     assert found == [
-        (Decimal("-9.50"), True),
-        (Decimal("19.50"), True),
-        (Decimal("1.04"), True),
-        (Decimal("1.04"), False),
+        (Decimal("-9.50"), True, "subscription"),
+        (Decimal("19.50"), True, "subscription"),
+        (Decimal("1.04"), True, "charge"),
+        (Decimal("1.04"), False, "charge"),
     ]
 
 

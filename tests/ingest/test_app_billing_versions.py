@@ -155,7 +155,7 @@ def test_an_id_of_another_kind_is_refused(engine: Engine, tmp_path: Path) -> Non
     load_lago(engine, write(tmp_path, _shown(lago_invoice())))
     note = {"credit_note": lago_credit_note(lago_id="inv-1")}
     (problem,) = said(load_lago(engine, write(tmp_path, note)))
-    assert problem.endswith("inv-1 is stored as a invoice, this is a credit_note")
+    assert problem.endswith("inv-1 is stored as invoice, not as credit_note")
 
 
 def test_a_dry_run_says_the_same_and_loads_nothing(engine: Engine, tmp_path: Path) -> None:
