@@ -25,6 +25,8 @@ from ingest.app_billing.load import (
 )
 
 LAGO = "lago"
+_STRANGER = "document"
+_NEITHER = 'it has none of "invoice", "invoices", "credit_note" and "credit_notes"'
 _READERS = {INVOICE: read_invoice, CREDIT_NOTE: read_credit_note}
 
 
@@ -53,10 +55,11 @@ class _Export(msgspec.Struct):
 def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
     try:
         if bytes(document).lstrip()[:1] == b"[":
-            parts = msgspec.json.decode(document, type=list[msgspec.Raw])
-            return [found for part in parts for found in _split(part)]
+            return _all(msgspec.json.decode(document, type=list[msgspec.Raw]))
         export = msgspec.json.decode(document, type=_Export)
-    except msgspec.ValidationError as error:
+    except NotThisExportError:
+        raise
+    except ValueError as error:
         raise NotThisExportError(str(error)) from None
     if not isinstance(export.invoices, msgspec.UnsetType):
         return [(INVOICE, each) for each in export.invoices]
@@ -66,13 +69,29 @@ def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
         return [(CREDIT_NOTE, each) for each in export.credit_notes]
     if not isinstance(export.credit_note, msgspec.UnsetType):
         return [(CREDIT_NOTE, export.credit_note)]
-    raise NotThisExportError(
-        'it has none of "invoice", "invoices", "credit_note" and "credit_notes"'
-    )
+    raise NotThisExportError(_NEITHER)
+
+
+def _all(parts: list[msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
+    """The documents of an array; one of another kind among them is a stranger."""
+    found: list[tuple[str, msgspec.Raw]] = []
+    strange: list[NotThisExportError] = []
+    for part in parts:
+        try:
+            found += _split(part)
+        except NotThisExportError as error:
+            strange.append(error)
+            found.append((_STRANGER, part))
+    if strange and len(strange) == len(parts):
+        raise strange[0]
+    return found
 
 
 def _read(found: list[Found]) -> Reading:
     reading = Reading()
     for each in found:
-        reading.read(each, _READERS[each.kind])
+        if each.kind == _STRANGER:
+            reading.problems.append(each.position.problem(_NEITHER))
+        else:
+            reading.read(each, _READERS[each.kind])
     return reading

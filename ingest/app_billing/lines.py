@@ -81,6 +81,7 @@ class AppDocument:
     missing: str | None = None
     lines: list[BillingLine] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    _line_ids: set[str] = field(default_factory=set, repr=False)
 
     @property
     def name(self) -> str:
@@ -110,7 +111,8 @@ class AppDocument:
             return
         if not line.external_line_id:
             self.problems.append((position, "has no id"))
-        elif any(each.external_line_id == line.external_line_id for each in self.lines):
+        elif line.external_line_id in self._line_ids:
             self.problems.append((position, f"{line.external_line_id} stands twice"))
         else:
+            self._line_ids.add(line.external_line_id)
             self.lines.append(line)

@@ -26,6 +26,7 @@ from ingest.app_billing.stripe_pages import LINE_PAGE, gathered_pages, with_page
 STRIPE = "stripe"
 _SKIPPED = "object of another kind"
 _KINDS = (INVOICE, CREDIT_NOTE, REFUND)
+_LISTS = ("list", "search_result")
 
 
 def import_stripe(
@@ -60,57 +61,82 @@ class _EventData(msgspec.Struct):
     object: msgspec.Raw
 
 
-class _Object(msgspec.Struct):
-    object: str
-    url: str | None = None
+class _Event(msgspec.Struct):
+    data: _EventData
     created: int = 0
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Kind(msgspec.Struct):
+    object: str
+
+
+class _List(msgspec.Struct):
+    url: str | None = None
+    data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
 def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
     try:
         if bytes(document).lstrip()[:1] == b"[":
             return _all(msgspec.json.decode(document, type=list[msgspec.Raw]))
-        found = msgspec.json.decode(document, type=_Object)
-        if found.object in _KINDS:
-            return [(found.object, document)]
-        if found.object == "event" and not isinstance(found.data, msgspec.UnsetType):
-            return [_of_event(found.data)]
-        if found.object in ("list", "search_result"):
+        kind = msgspec.json.decode(document, type=_Kind).object
+        if kind in _KINDS:
+            return [(kind, document)]
+        if kind == "event":
+            return [_of_event(document)]
+        if kind in _LISTS:
+            found = msgspec.json.decode(document, type=_List)
             if found.url and found.url.split("?")[0].endswith("/lines"):
                 return [(LINE_PAGE, document)]
             if not isinstance(found.data, msgspec.UnsetType):
-                return _all(msgspec.json.decode(found.data, type=list[msgspec.Raw]))
-    except msgspec.ValidationError as error:
+                return _all(found.data)
+    except NotThisExportError:
+        raise
+    except ValueError as error:
         raise NotThisExportError(str(error)) from None
     raise NotThisExportError(
-        f'its "object" is {found.object!r}, none of "list", "invoice", "credit_note", "refund" and'
-        ' "event"'
+        f'its "object" is {kind!r}, none of "list", "invoice", "credit_note", "refund" and "event"'
     )
 
 
-def _of_event(data: msgspec.Raw) -> tuple[str, msgspec.Raw]:
+def _of_event(document: msgspec.Raw) -> tuple[str, msgspec.Raw]:
     """An event carries its object as it was then. Others than ours are passed over."""
-    content = msgspec.json.decode(data, type=_EventData).object
-    kind = msgspec.json.decode(content, type=_Object).object
+    content = msgspec.json.decode(document, type=_Event).data.object
+    kind = msgspec.json.decode(content, type=_Kind).object
     return (kind, content) if kind in _KINDS else (_SKIPPED, content)
 
 
 def _all(parts: list[msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
-    """A list of Stripe can hold anything: charges, customers, subscriptions. Events are listed
-    newest first, but it is the last one that counts."""
-    objects = [msgspec.json.decode(part, type=_Object) for part in parts]
-    kinds = {each.object for each in objects}
-    readable = {*_KINDS, "event", "list", "search_result"}
-    if kinds and not kinds & readable:
-        listed = " and ".join(repr(kind) for kind in sorted(kinds))
+    """A list of Stripe can hold anything: charges, customers, subscriptions."""
+    kinds = [_kind_of(part) for part in parts]
+    readable = {*_KINDS, *_LISTS, "event"}
+    if parts and not readable.intersection(kinds):
+        listed = " and ".join(sorted({repr(kind) for kind in kinds}))
         raise NotThisExportError(f"it lists {listed} objects, not invoices")
-    if kinds == {"event"}:
-        parts = [parts[i] for i in sorted(range(len(parts)), key=lambda i: objects[i].created)]
+    if set(kinds) == {"event"}:
+        parts = _oldest_first(parts)
     found: list[tuple[str, msgspec.Raw]] = []
-    for part, each in zip(parts, objects, strict=True):
-        found += _split(part) if each.object in readable else [(each.object, part)]
+    for part, kind in zip(parts, kinds, strict=True):
+        try:
+            found += _split(part)
+        except NotThisExportError:
+            found.append((kind, part))
     return found
+
+
+def _kind_of(part: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(part, type=_Kind).object
+    except ValueError:
+        return "unknown"
+
+
+def _oldest_first(events: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    """Events are listed newest first, but it is the last one of a document that counts."""
+    try:
+        return sorted(events, key=lambda event: msgspec.json.decode(event, type=_Event).created)
+    except ValueError:
+        return events[::-1]  # one that cannot be read: the order that they are listed in
 
 
 def _read(
@@ -127,7 +153,8 @@ def _read(
         elif each.kind == _SKIPPED:
             reading.skipped += 1
         elif each.kind != LINE_PAGE:
-            reason = f"is a {each.kind}, not an invoice, credit note or refund"
+            article = "an" if each.kind[:1] in "aeiou" else "a"
+            reason = f"is {article} {each.kind} object, not an invoice, credit note or refund"
             reading.problems.append(each.position.problem(reason))
     return reading
 

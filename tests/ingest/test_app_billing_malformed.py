@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from app_billing_documents import (
     said,
     stored_documents,
     stored_lines,
+    stripe_before_basil,
+    stripe_credit_note,
     stripe_invoice,
     stripe_line,
     stripe_refund,
@@ -275,11 +278,19 @@ def test_a_file_that_is_no_stripe_export_stops_everything(
 
 
 def test_a_stranger_among_invoices_is_named(engine: Engine, tmp_path: Path) -> None:
-    found: list[Any] = [stripe_invoice(), {"object": "charge", "id": "ch_1"}, stripe_refund()]
+    broken_event = {"object": "event", "data": None}
+    found: list[Any] = [stripe_invoice(), {"object": "charge"}, stripe_refund(), None, broken_event]
     assert said(load_stripe(engine, write(tmp_path, found))) == [
-        "export.json, charge 2: is a charge, not an invoice, credit note or refund"
+        "export.json, charge 2: is a charge object, not an invoice, credit note or refund",
+        "export.json, unknown 4: is an unknown object, not an invoice, credit note or refund",
+        "export.json, event 5: is an event object, not an invoice, credit note or refund",
     ]
     assert len(stored_documents(engine)) == 2
+    array = write(tmp_path, [{"invoice": lago_invoice()}, {"plan": {}}], "lago.json")
+    assert said(load_lago(engine, array)) == [
+        'lago.json, document 2: it has none of "invoice", "invoices", "credit_note" and'
+        ' "credit_notes"'
+    ]
 
 
 def test_a_credit_note_without_items_says_what_to_fetch(engine: Engine, tmp_path: Path) -> None:
@@ -298,3 +309,64 @@ def test_a_list_alone_loads_nothing(engine: Engine, tmp_path: Path) -> None:
 def test_a_missing_file_is_named(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(AppBillingFileError, match=r"^gone\.json: No such file or directory$"):
         load_lago(engine, tmp_path / "gone.json")
+
+
+# --- any value, anywhere ------------------------------------------------------------------------
+
+_STRANGE: list[Any] = [
+    *(None, True, 0, -1, 3.5, HUGE, -HUGE, "", "x", "NaN", "sNaN", "1e400", NUL, [], {}, [None]),
+    *([{}], {"object": 1}, {"id": None}, "2026-13-01T00:00:00Z", 1e300, "Infinity", "\ud800"),
+]
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    found = [path] if path else []
+    for key, item in inner:
+        nested = isinstance(item, dict | list)
+        found += _places(item, (*path, key)) if nested else [(*path, key)]
+    return found
+
+
+def _put(document: Any, path: tuple[Any, ...], value: Any) -> None:
+    for key in path[:-1]:
+        document = document[key]
+    document[path[-1]] = value
+
+
+_WHOLE: dict[str, list[Any]] = {
+    "lago": [{"invoice": lago_invoice()}, {"credit_notes": [lago_credit_note()]}],
+    "stripe": [
+        {"object": "list", "data": [stripe_invoice()]},
+        {"object": "event", "created": 1, "data": {"object": stripe_credit_note()}},
+        {"object": "list", "url": "/v1/invoices/in_1/lines", "data": [stripe_line()]},
+        stripe_before_basil(),
+        stripe_refund(),
+    ],
+}
+
+
+@pytest.mark.parametrize("source", ["lago", "stripe"])
+def test_any_value_anywhere_is_a_problem_and_no_crash(
+    source: str, engine: Engine, tmp_path: Path
+) -> None:
+    """Every field of every document in turn, by a value that does not belong there: what can be
+    read loads, and PostgreSQL takes all of it."""
+    load = {"lago": load_lago, "stripe": load_stripe}[source]
+    lines: list[Any] = []
+    for number, whole in enumerate(_WHOLE[source]):
+        for path in _places(whole):
+            document = json.loads(json.dumps(whole))
+            _put(document, path, _STRANGE[(len(lines) + number) % len(_STRANGE)])
+            lines.append(document)
+    chance = random.Random(20261126)
+    for whole in chance.choices(_WHOLE[source], k=400):
+        document = json.loads(json.dumps(whole))
+        _put(document, chance.choice(_places(whole)), chance.choice(_STRANGE))
+        lines.append(document)
+    path = write(tmp_path, "\n".join(json.dumps(line) for line in lines), "strange.jsonl")
+    report = load(engine, path)
+    assert len(report.problems) > 100
+    assert report.documents.new + report.documents.changed > 10
+    again = load(engine, path)
+    assert (again.documents.new, again.documents.changed) == (0, 0)
