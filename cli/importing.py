@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import FormatOption, warehouse
+from cli.options import DryRunOption, FormatOption, warehouse
 from cli.output import Format, show
 from ingest.app_billing.lago import import_lago
+from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import load_costs
 
@@ -29,20 +30,34 @@ Service = Annotated[
 
 
 @group.command("lago")
-def lago(files: Files, service: Service, format_: FormatOption = Format.TABLE) -> None:
-    """Invoices with fees, as Lago's API returns them."""
+def lago(
+    files: Files,
+    service: Service,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Invoices with fees and credit notes, as Lago's API lists and shows them."""
     with warehouse() as engine:
-        report = import_lago(engine, files, service_code=service)
-    show(report, format_, title="Lago invoices")
-    raise typer.Exit(1 if report.problems else 0)
+        report = import_lago(engine, files, service_code=service, dry_run=dry_run)
+    _tell(report, format_, "Lago invoices", dry_run)
 
 
 @group.command("stripe")
-def stripe(files: Files, service: Service, format_: FormatOption = Format.TABLE) -> None:
-    """Stripe's invoice objects with lines."""
+def stripe(
+    files: Files,
+    service: Service,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Stripe's invoices with lines, credit notes and refunds, as its API and CLI export them."""
     with warehouse() as engine:
-        report = import_stripe(engine, files, service_code=service)
-    show(report, format_, title="Stripe invoices")
+        report = import_stripe(engine, files, service_code=service, dry_run=dry_run)
+    _tell(report, format_, "Stripe invoices", dry_run)
+
+
+def _tell(report: ImportReport, format_: Format, title: str, dry_run: bool) -> None:
+    """The report, and the answer: no, where something is to be looked at."""
+    show(report, format_, title=f"{title} (nothing was loaded)" if dry_run else title)
     raise typer.Exit(1 if report.problems else 0)
 
 

@@ -2,8 +2,8 @@
 with the same result.
 
     drop/costs/*.csv, *.parquet      provider costs
-    drop/lago/<service>/*.json       invoices of an app's Lago
-    drop/stripe/<service>/*.json     invoices of an app's Stripe
+    drop/lago/<service>/*.json       invoices and credit notes of an app's Lago
+    drop/stripe/<service>/*.json     the same of an app's Stripe, and refunds
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import load_costs
+from ingest.upsert import UpsertCounts
 
 _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
 
 
 @dataclass(frozen=True)
 class DropReport:
-    """Counts by what became of rows; `problems` are lines that could not be read."""
+    """`costs` counts rows; `app_billing` documents by what became of them and the lines that were
+    written with them. `problems` were not loaded or do not foot."""
 
     costs: dict[str, int]
     app_billing: dict[str, int | list[str]]
@@ -39,6 +41,8 @@ def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
         for service in sorted(path for path in (folder / source).glob("*") if path.is_dir())
         if (files := _files(service))
     ]
+    documents = sum((report.documents for report in invoices), UpsertCounts())
+    lines = sum((report.lines for report in invoices), UpsertCounts())
     return DropReport(
         costs={
             "files": len(costs),
@@ -46,9 +50,10 @@ def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
             "changed": sum(report.changed for report in costs),
         },
         app_billing={
-            "invoices": sum(report.invoices for report in invoices),
-            "new": sum(report.new for report in invoices),
-            "changed": sum(report.changed for report in invoices),
+            "new": documents.new,
+            "unchanged": documents.unchanged,
+            "changed": documents.changed,
+            "lines": lines.new + lines.changed,
             "problems": [str(problem) for report in invoices for problem in report.problems],
         },
     )

@@ -29,10 +29,11 @@ def client_of(world: World, invoice: OldInvoice) -> Client:
     return next(c for c in world.clients if c.code == invoice.subscription.client_code)
 
 
-def net_and_tax(lines: Iterable[OldLine]) -> tuple[int, int]:
-    """Totals in cents: before tax, and tax."""
+def totals(lines: Iterable[OldLine]) -> tuple[int, int, int]:
+    """Totals in cents: after discounts and before tax, what was discounted, and tax."""
     lines = list(lines)
     return (
-        sum(cents(line.amount) for line in lines),
+        sum(cents(line.net) for line in lines),
+        sum(cents(line.discount) for line in lines),
         sum(cents(line.tax_amount) for line in lines),
     )

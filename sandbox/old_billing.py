@@ -34,13 +34,13 @@ class Tax:
 
 @dataclass(frozen=True)
 class OldLine:
-    """One line of an app's invoice; amounts in `currency`, net of tax.
+    """One line of an app's invoice; `amount` before tax and before `discount`, which comes off it.
 
     `units` is what was used, `units_billed` what was charged for. `period_end` is exclusive.
     """
 
-    item_type: str  # charge | subscription
-    code: str  # metric code, or the plan's code
+    item_type: str  # charge | subscription | add_on
+    code: str  # metric code, the plan's code, or the add-on's
     name: str
     units: Decimal
     units_billed: Decimal
@@ -49,6 +49,12 @@ class OldLine:
     taxes: tuple[Tax, ...]
     period_start: date
     period_end: date
+    discount: Decimal = Decimal(0)
+    is_proration: bool = False
+
+    @property
+    def net(self) -> Decimal:
+        return self.amount - self.discount
 
     @property
     def tax_amount(self) -> Decimal:
@@ -59,7 +65,7 @@ class OldLine:
 class OldInvoice:
     subscription: Subscription
     month: date
-    sequence: int  # 1; 2 is a second invoice of the same month
+    sequence: int  # 1; 2 is a second invoice of the same month, 5 a one-off, 9 never issued
     currency: str
     lines: tuple[OldLine, ...]
 
@@ -127,6 +133,41 @@ def old_invoices(
             yield OldInvoice(sub, month, 2, currency, (line,))
 
 
+def one_off_invoice(world: World, invoice: OldInvoice) -> OldInvoice:
+    """Help with a migration, 150.00 less 15.00 for a good customer: neither usage nor a plan's fee,
+    on an invoice of its own to the customer of `invoice`."""
+    sub = invoice.subscription
+    province = next(c.province for c in world.clients if c.code == sub.client_code)
+    line = OldLine(
+        item_type="add_on",
+        code="migration_help",
+        name="Help with the migration",
+        units=Decimal(1),
+        units_billed=Decimal(1),
+        unit_price=Decimal(150),
+        amount=Decimal(150),
+        taxes=_taxed(Decimal(135), TAXES[province]),
+        period_start=invoice.month,
+        period_end=add_months(invoice.month, 1),
+        discount=Decimal(15),
+    )
+    return OldInvoice(sub, invoice.month, 5, CURRENCY, (line,))
+
+
+def half_credited(invoice: OldInvoice) -> OldInvoice:
+    """What a credit note over half of each line of an invoice takes back, in positive amounts."""
+
+    def half(line: OldLine) -> OldLine:
+        return replace(
+            line,
+            amount=to_cents(line.amount / 2),
+            discount=to_cents(line.discount / 2),
+            taxes=tuple(replace(tax, amount=to_cents(tax.amount / 2)) for tax in line.taxes),
+        )
+
+    return replace(invoice, lines=tuple(half(line) for line in invoice.lines))
+
+
 def _base_fee(
     world: World,
     sub: Subscription,
@@ -150,6 +191,7 @@ def _base_fee(
         taxes=_taxed(amount, taxes),
         period_start=start,
         period_end=end,
+        is_proration=amount != plan.base_fee,
     )
 
 

@@ -51,10 +51,16 @@ def landed_counters(
             deps=[["odoo", "provider_costs"]],
         ),
         dg.AssetSpec(
-            ["raw", "app_billing_line"],
+            ["raw", "app_invoice"],
             group_name="landing",
             kinds={"postgres"},
             description="What the apps billed: lago/<service>/*.json and stripe/<service>/*.json.",
+        ),
+        dg.AssetSpec(
+            ["raw", "app_billing_line"],
+            group_name="landing",
+            kinds={"postgres"},
+            description="The lines of what the apps billed.",
         ),
     ],
 )
@@ -62,7 +68,10 @@ def dropped_files(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
     with warehouse.engine() as engine:
         report = load_drop_folder(engine, warehouse.settings.drop_folder)
     yield dg.MaterializeResult(asset_key=["raw", "provider_cost"], metadata=report.costs)
-    yield dg.MaterializeResult(asset_key=["raw", "app_billing_line"], metadata=report.app_billing)
+    yield dg.MaterializeResult(asset_key=["raw", "app_invoice"], metadata=report.app_billing)
+    yield dg.MaterializeResult(
+        asset_key=["raw", "app_billing_line"], metadata={"written": report.app_billing["lines"]}
+    )
 
 
 service_spec = dg.AssetSpec(

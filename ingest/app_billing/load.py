@@ -1,57 +1,30 @@
-"""Lands the invoices of old billers in raw.app_billing_line, each line once."""
+"""Reads the files of an import, lands what they hold, and reports what became of each document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
-from ingest.app_billing.files import AppBillingFileError, Problem, read_documents
-from ingest.app_billing.lines import AppInvoice
-from ingest.upsert import UpsertCounts, upsert
-from warehouse.tables import app_billing_line
-
-COLUMNS = (
-    "source",
-    "external_invoice_id",
-    "external_line_id",
-    "service_code",
-    "invoice_number",
-    "external_account_id",
-    "external_subscription_id",
-    "item_type",
-    "metric_code",
-    "period_from",
-    "period_to",
-    "quantity",
-    "amount",
-    "tax_amount",
-    "currency",
-    "status",
-    "issued_on",
-    "payload",
-    "file",
-)
+from ingest.app_billing.files import WHOLE, AppBillingFileError, Problem, read_documents
+from ingest.app_billing.lines import AppDocument
+from ingest.app_billing.store import Position, Stored, store
+from ingest.upsert import UpsertCounts
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`read` lines = new + unchanged + changed. `skipped` counts invoices that bill nothing:
-    drafts and voided ones. `voided` counts lines loaded earlier whose invoice is void now.
-    `problems` were not loaded; the rest was."""
+    """`documents` are invoices, credit notes and refunds: new, unchanged, or changed, which is a
+    new version. `lines` are counted with their document. `skipped` documents need no lines: list
+    entries of which the whole document is there, or which bill nothing, and events of other kinds.
+    `problems` name what was not loaded, and documents whose lines do not sum to their totals."""
 
-    invoices: int
-    read: int
-    new: int
-    unchanged: int
-    changed: int
+    documents: UpsertCounts
+    lines: UpsertCounts
     skipped: int
-    voided: int
     problems: tuple[Problem, ...]
 
 
@@ -60,119 +33,106 @@ class NotThisExportError(ValueError):
 
 
 @dataclass(frozen=True)
+class Found:
+    """One document of an export where it stood: `kind` says what to read it as."""
+
+    position: Position
+    kind: str
+    content: msgspec.Raw
+
+
+@dataclass
+class Reading:
+    """What a biller's reader made of the documents of all files."""
+
+    documents: list[tuple[Position, AppDocument]] = field(default_factory=list)
+    skipped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self, found: Found, reader: Callable[[msgspec.Raw], AppDocument]) -> None:
+        """Reads one document; what cannot be read is a problem at its position."""
+        try:
+            document = reader(found.content)
+        except (ValueError, RecursionError) as error:
+            self.problems.append(found.position.problem(str(error)))
+            return
+        self.documents.append((found.position, document))
+        self.problems += [
+            found.position.problem(reason, f" ({document.external_invoice_id}), {line}")
+            for line, reason in document.problems
+        ]
+
+
+@dataclass(frozen=True)
 class Format:
     """How one biller's export is read.
 
-    `invoices` splits a document into invoices, or raises NotThisExportError; `invoice` reads one,
-    or raises ValueError.
+    `split` takes a JSON document apart into (kind, document), or raises NotThisExportError; `read`
+    reads those of all files together, in their order.
     """
 
     source: str
     what: str
-    invoices: Callable[[msgspec.Raw], list[msgspec.Raw]]
-    invoice: Callable[[msgspec.Raw], AppInvoice]
+    split: Callable[[msgspec.Raw], list[tuple[str, msgspec.Raw]]]
+    read: Callable[[list[Found]], Reading]
 
 
 def import_files(
-    engine: Engine, paths: Iterable[Path], *, service_code: str, format: Format
+    engine: Engine,
+    paths: Iterable[Path],
+    *,
+    service_code: str,
+    format: Format,
+    dry_run: bool = False,
 ) -> ImportReport:
-    """Loads the files in one transaction. A file that is no such export raises AppBillingFileError
-    and nothing is loaded; a line or invoice that cannot be read is reported and the rest loads."""
-    parsed = [(path, *_read(path, format)) for path in paths]
-    counts = UpsertCounts()
-    skipped = voided = 0
-    with engine.begin() as connection:
-        for path, invoices, _ in parsed:
-            rows = {
-                (row[1], row[2]): row
-                for invoice in invoices
-                if invoice.billed
-                for row in _rows(invoice, path, service_code, format.source)
-            }
-            counts += upsert(connection, app_billing_line, COLUMNS, rows.values(), apart=("file",))
-            unbilled = [invoice for invoice in invoices if not invoice.billed]
-            skipped += len(unbilled)
-            voided += _mark_unbilled(connection, format.source, unbilled)
+    """Loads the files in one transaction, which a dry run takes back. A file that is no such export
+    raises AppBillingFileError and nothing is loaded; what cannot be read is reported and the rest
+    loads."""
+    found: list[Found] = []
+    problems: list[Problem] = []
+    for path in paths:
+        of_file, wrong = _split(path, format)
+        found += of_file
+        problems += wrong
+    reading = format.read(found)
+    with engine.connect() as connection, connection.begin() as transaction:
+        stored = store(connection, format.source, service_code, reading.documents)
+        if dry_run:
+            transaction.rollback()
+    return _report(reading, stored, problems)
+
+
+def _report(reading: Reading, stored: Stored, problems: list[Problem]) -> ImportReport:
     return ImportReport(
-        invoices=sum(len(invoices) for _, invoices, _ in parsed),
-        read=counts.new + counts.unchanged + counts.changed,
-        new=counts.new,
-        unchanged=counts.unchanged,
-        changed=counts.changed,
-        skipped=skipped,
-        voided=voided,
-        problems=tuple(problem for _, _, problems in parsed for problem in problems),
+        documents=stored.documents,
+        lines=stored.lines,
+        skipped=reading.skipped + stored.skipped,
+        problems=(*problems, *reading.problems, *stored.problems),
     )
 
 
-def _read(path: Path, format: Format) -> tuple[list[AppInvoice], list[Problem]]:
+def _split(path: Path, format: Format) -> tuple[list[Found], list[Problem]]:
     documents = read_documents(path, format.what)
-    problems = list(documents.problems)
-    invoices: list[AppInvoice] = []
+    found: list[Found] = []
     strangers: list[Problem] = []
-    for position, document in documents.found:
+    for where, document in documents.found:
         try:
-            found = format.invoices(document)
+            parts = format.split(document)
         except NotThisExportError as error:
-            strangers.append(Problem(path.name, position, str(error)))
+            strangers.append(Problem(path.name, where, str(error)))
             continue
-        for number, raw in enumerate(found, start=1):
-            where = position if position != "document" else f"invoice {number}"
-            try:
-                invoice = format.invoice(raw)
-            except ValueError as error:
-                problems.append(Problem(path.name, where, str(error)))
-                continue
-            invoices.append(invoice)
-            problems += [
-                Problem(path.name, f"{where} ({invoice.external_invoice_id}), {line}", reason)
-                for line, reason in invoice.problems
-            ]
+        for number, (kind, content) in enumerate(parts, start=1):
+            position = Position(path.name, _position(where, kind, number, len(parts)))
+            found.append(Found(position, kind, content))
     if strangers and len(strangers) == len(documents.found):
         raise AppBillingFileError(
             f"{path.name}: is not a {format.what}: {strangers[0].reason}. Nothing was loaded."
         )
-    return invoices, problems + strangers
+    return found, documents.problems + strangers
 
 
-def _rows(invoice: AppInvoice, path: Path, service_code: str, source: str) -> list[tuple[Any, ...]]:
-    return [
-        (
-            source,
-            invoice.external_invoice_id,
-            line.external_line_id,
-            service_code,
-            invoice.number,
-            line.external_account_id,
-            line.external_subscription_id,
-            line.item_type,
-            line.metric_code,
-            line.period_from,
-            line.period_to,
-            line.quantity,
-            line.amount,
-            line.tax_amount,
-            line.currency,
-            invoice.status,
-            invoice.issued_on,
-            line.payload,
-            path.name,
-        )
-        for line in invoice.lines
-    ]
-
-
-def _mark_unbilled(connection: Connection, source: str, invoices: Sequence[AppInvoice]) -> int:
-    """An invoice voided after it was loaded keeps its lines, under their new status."""
-    marked = 0
-    for invoice in invoices:
-        marked += connection.execute(
-            sa.update(app_billing_line)
-            .where(
-                app_billing_line.c.source == source,
-                app_billing_line.c.external_invoice_id == invoice.external_invoice_id,
-                app_billing_line.c.status != invoice.status,
-            )
-            .values(status=invoice.status)
-        ).rowcount
-    return marked
+def _position(where: str, kind: str, number: int, parts: int) -> str:
+    within = f"{kind.replace('_', ' ')} {number}"
+    if where == WHOLE:
+        return within
+    return where if parts == 1 else f"{where}, {within}"

@@ -1,40 +1,32 @@
-"""Stripe's invoices, as its API lists them: today's shape and the one before 2025-03-31 (basil).
-
-Fields: Stripe's API reference, Invoice and Invoice Line Item. Before basil a line names its price,
-taxes and subscription as `price`, `tax_amounts`, `subscription`; since then as `pricing`, `taxes`,
-`parent`. `quantity_decimal` came with 2026-03-25 (dahlia).
-"""
+"""Stripe's invoices, credit notes and refunds, as its API, CLI and webhooks hand them out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from sqlalchemy.engine import Engine
 
-from ingest.app_billing.lines import (
-    CHARGE,
-    OTHER,
-    SUBSCRIPTION,
-    AppInvoice,
-    BillingLine,
-    currency_code,
-    finite,
-    major_units,
-    payload_text,
+from ingest.app_billing.footing import footing
+from ingest.app_billing.lines import CREDIT_NOTE, INVOICE, REFUND, AppDocument
+from ingest.app_billing.load import (
+    Format,
+    Found,
+    ImportReport,
+    NotThisExportError,
+    Reading,
+    import_files,
 )
-from ingest.app_billing.load import Format, ImportReport, NotThisExportError, import_files
+from ingest.app_billing.stripe_credits import read_credit_note, read_refund
+from ingest.app_billing.stripe_invoices import read_invoice
+from ingest.app_billing.stripe_pages import LINE_PAGE, gathered_pages, with_pages
 
 STRIPE = "stripe"
-METRIC_CODE = "metric_code"
-SUBSCRIPTION_ID = "external_subscription_id"
-ACCOUNT_ID = "external_account_id"
-# Uncollectible is billed and not paid; draft and void were never owed.
-_BILLED = ("open", "paid", "uncollectible")
+_SKIPPED = "object of another kind"
+_KINDS = (INVOICE, CREDIT_NOTE, REFUND)
+_LISTS = ("list", "search_result")
 
 
 def import_stripe(
@@ -43,219 +35,134 @@ def import_stripe(
     *,
     service_code: str,
     nicknames: Mapping[str, str] | None = None,
+    dry_run: bool = False,
 ) -> ImportReport:
-    """Loads Stripe invoices into raw.app_billing_line, one row per invoice line.
+    """Loads Stripe's invoices, credit notes and refunds into raw.app_invoice, their lines into
+    raw.app_billing_line.
 
-    A file holds a list object, a single invoice, an array of invoices, or one of these per line.
-    The metric is `metadata.metric_code` of the line, its price or its product, else what
-    `nicknames` says of the price's nickname. The app's subscription and account are
-    `external_subscription_id` and `external_account_id` in the metadata of line, subscription or
-    invoice. Amounts are net of discounts and of inclusive tax.
+    A file holds a list object, a single object, an array, events with such an object, or several
+    of these one after the other. Pages of /v1/invoices/…/lines complete an invoice with more lines
+    than Stripe shows with it. The metric is `metadata.metric_code` of the line, its price or its
+    product, else what `nicknames` says of the price's nickname. The app's subscription and account
+    are `external_subscription_id` and `external_account_id` in the metadata of line, subscription
+    or invoice. Amounts are net of discounts and of inclusive tax.
     Raises AppBillingFileError on a file that is no such export.
     """
-    read = partial(_invoice, nicknames=nicknames or {})
-    stripe = Format(STRIPE, "Stripe invoice export", _invoices, read)
-    return import_files(engine, paths, service_code=service_code, format=stripe)
+    readers: dict[str, Callable[[msgspec.Raw], AppDocument]] = {
+        INVOICE: partial(read_invoice, nicknames=nicknames or {}),
+        CREDIT_NOTE: read_credit_note,
+        REFUND: read_refund,
+    }
+    stripe = Format(STRIPE, "Stripe invoice export", _split, partial(_read, readers=readers))
+    return import_files(engine, paths, service_code=service_code, format=stripe, dry_run=dry_run)
 
 
-Metadata = dict[str, str]
+class _EventData(msgspec.Struct):
+    object: msgspec.Raw
 
 
-class _Listing(msgspec.Struct):
+class _Event(msgspec.Struct):
+    data: _EventData
+    created: int = 0
+
+
+class _Kind(msgspec.Struct):
     object: str
+
+
+class _List(msgspec.Struct):
+    url: str | None = None
     data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
-class _SubscriptionDetails(msgspec.Struct):
-    metadata: Metadata | None = None
-
-
-class _InvoiceParent(msgspec.Struct):
-    subscription_details: _SubscriptionDetails | None = None
-
-
-class _Transitions(msgspec.Struct):
-    finalized_at: int | None = None
-
-
-class _Lines(msgspec.Struct):
-    data: list[msgspec.Raw]
-    has_more: bool = False
-
-
-class _Customer(msgspec.Struct):
-    id: str
-
-
-class _Invoice(msgspec.Struct):
-    object: str
-    id: str
-    status: str
-    currency: str
-    lines: _Lines
-    number: str | None = None
-    created: int | None = None
-    customer: str | _Customer | None = None
-    metadata: Metadata | None = None
-    parent: _InvoiceParent | None = None
-    subscription_details: _SubscriptionDetails | None = None
-    status_transitions: _Transitions | None = None
-
-
-class _Product(msgspec.Struct):
-    metadata: Metadata | None = None
-
-
-class _Price(msgspec.Struct):
-    nickname: str | None = None
-    metadata: Metadata | None = None
-    product: str | _Product | None = None
-
-
-class _PriceDetails(msgspec.Struct):
-    price: str | _Price | None = None
-
-
-class _Pricing(msgspec.Struct):
-    price_details: _PriceDetails | None = None
-
-
-class _Tax(msgspec.Struct):
-    amount: int
-    inclusive: bool = False
-    tax_behavior: str = "exclusive"
-
-
-class _Discount(msgspec.Struct):
-    amount: int
-
-
-class _Period(msgspec.Struct):
-    start: int
-    end: int
-
-
-class _LineParent(msgspec.Struct):
-    type: str | None = None
-
-
-class _Line(msgspec.Struct):
-    id: str
-    amount: int
-    period: _Period
-    currency: str | None = None
-    type: str | None = None
-    quantity: Decimal | None = None
-    quantity_decimal: Decimal | None = None
-    metadata: Metadata | None = None
-    parent: _LineParent | None = None
-    price: _Price | None = None
-    pricing: _Pricing | None = None
-    tax_amounts: list[_Tax] | None = None
-    taxes: list[_Tax] | None = None
-    discount_amounts: list[_Discount] | None = None
-
-
-def _invoices(document: msgspec.Raw) -> list[msgspec.Raw]:
-    if bytes(document).lstrip()[:1] == b"[":
-        return _all_invoices(msgspec.json.decode(document, type=list[msgspec.Raw]))
+def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
     try:
-        listing = msgspec.json.decode(document, type=_Listing)
-    except msgspec.ValidationError as error:
+        if bytes(document).lstrip()[:1] == b"[":
+            return _all(msgspec.json.decode(document, type=list[msgspec.Raw]))
+        kind = msgspec.json.decode(document, type=_Kind).object
+        if kind in _KINDS:
+            return [(kind, document)]
+        if kind == "event":
+            return [_of_event(document)]
+        if kind in _LISTS:
+            found = msgspec.json.decode(document, type=_List)
+            if found.url and found.url.split("?")[0].endswith("/lines"):
+                return [(LINE_PAGE, document)]
+            if not isinstance(found.data, msgspec.UnsetType):
+                return _all(found.data)
+    except NotThisExportError:
+        raise
+    except ValueError as error:
         raise NotThisExportError(str(error)) from None
-    if listing.object == "invoice":
-        return [document]
-    if listing.object == "list" and not isinstance(listing.data, msgspec.UnsetType):
-        return _all_invoices(listing.data)
-    raise NotThisExportError(f'its "object" is {listing.object!r}, neither "list" nor "invoice"')
+    raise NotThisExportError(
+        f'its "object" is {kind!r}, none of "list", "invoice", "credit_note", "refund" and "event"'
+    )
 
 
-def _all_invoices(found: list[msgspec.Raw]) -> list[msgspec.Raw]:
+def _of_event(document: msgspec.Raw) -> tuple[str, msgspec.Raw]:
+    """An event carries its object as it was then. Others than ours are passed over."""
+    content = msgspec.json.decode(document, type=_Event).data.object
+    kind = msgspec.json.decode(content, type=_Kind).object
+    return (kind, content) if kind in _KINDS else (_SKIPPED, content)
+
+
+def _all(parts: list[msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
     """A list of Stripe can hold anything: charges, customers, subscriptions."""
-    for raw in found[:1]:
+    kinds = [_kind_of(part) for part in parts]
+    readable = {*_KINDS, *_LISTS, "event"}
+    if parts and not readable.intersection(kinds):
+        listed = " and ".join(sorted({repr(kind) for kind in kinds}))
+        raise NotThisExportError(f"it lists {listed} objects, not invoices")
+    if set(kinds) == {"event"}:
+        parts = _oldest_first(parts)
+    found: list[tuple[str, msgspec.Raw]] = []
+    for part, kind in zip(parts, kinds, strict=True):
         try:
-            kind = msgspec.json.decode(raw, type=_Listing).object
-        except msgspec.ValidationError as error:
-            raise NotThisExportError(str(error)) from None
-        if kind != "invoice":
-            raise NotThisExportError(f"it lists {kind!r} objects, not invoices")
+            found += _split(part)
+        except NotThisExportError:
+            found.append((kind, part))
     return found
 
 
-def _invoice(document: msgspec.Raw, *, nicknames: Mapping[str, str]) -> AppInvoice:
-    found = msgspec.json.decode(document, type=_Invoice)
-    if found.object != "invoice":
-        raise ValueError(f"{found.id} is a {found.object}, not an invoice")
-    if found.lines.has_more:
-        # The list call returns the first lines only; half an invoice would look like a difference.
-        raise ValueError(f"invoice {found.id} has more lines than the export: fetch all its lines")
-    issued = found.created
-    if found.status_transitions is not None and found.status_transitions.finalized_at is not None:
-        issued = found.status_transitions.finalized_at
-    invoice = AppInvoice(
-        external_invoice_id=found.id,
-        number=found.number,
-        status=found.status,
-        billed=found.status in _BILLED,
-        issued_on=None if issued is None else _instant(issued).date(),
-    )
-    for number, line in enumerate(found.lines.data, start=1):
-        try:
-            invoice.lines.append(_line(line, found, nicknames))
-        except ValueError as error:
-            invoice.problems.append((f"line {number}", str(error)))
-    return invoice
+def _kind_of(part: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(part, type=_Kind).object
+    except ValueError:
+        return "unknown"
 
 
-def _line(document: msgspec.Raw, invoice: _Invoice, nicknames: Mapping[str, str]) -> BillingLine:
-    line = msgspec.json.decode(document, type=_Line)
-    currency = currency_code(line.currency or invoice.currency)
-    taxes = (line.tax_amounts if line.taxes is None else line.taxes) or []
-    tax = sum(each.amount for each in taxes)
-    included = sum(t.amount for t in taxes if t.inclusive or t.tax_behavior == "inclusive")
-    discount = sum(each.amount for each in line.discount_amounts or ())
-    metric = _metric_code(line, nicknames)
-    customer = invoice.customer.id if isinstance(invoice.customer, _Customer) else invoice.customer
-    return BillingLine(
-        external_line_id=line.id,
-        external_account_id=_named(ACCOUNT_ID, line, invoice) or customer,
-        external_subscription_id=_named(SUBSCRIPTION_ID, line, invoice),
-        item_type=CHARGE if metric else SUBSCRIPTION if _is_subscription(line) else OTHER,
-        metric_code=metric,
-        period_from=_instant(line.period.start),
-        period_to=_instant(line.period.end),
-        quantity=finite(line.quantity if line.quantity_decimal is None else line.quantity_decimal),
-        amount=major_units(line.amount - discount - included, currency),
-        tax_amount=major_units(tax, currency),
-        currency=currency,
-        payload=payload_text(document),
-    )
+def _oldest_first(events: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    """Events are listed newest first, but it is the last one of a document that counts."""
+    try:
+        return sorted(events, key=lambda event: msgspec.json.decode(event, type=_Event).created)
+    except ValueError:
+        return events[::-1]  # one that cannot be read: the order that they are listed in
 
 
-def _metric_code(line: _Line, nicknames: Mapping[str, str]) -> str | None:
-    price = line.price
-    if price is None and line.pricing and line.pricing.price_details:
-        expanded = line.pricing.price_details.price
-        price = expanded if isinstance(expanded, _Price) else None
-    product = price.product if price and isinstance(price.product, _Product) else None
-    for holder in (line, price, product):
-        if holder is not None and holder.metadata and METRIC_CODE in holder.metadata:
-            return holder.metadata[METRIC_CODE]
-    return nicknames.get(price.nickname) if price and price.nickname else None
+def _read(
+    found: list[Found], *, readers: Mapping[str, Callable[[msgspec.Raw], AppDocument]]
+) -> Reading:
+    reading = Reading()
+    pages = gathered_pages(found, reading)
+    for each in found:
+        if each.kind in readers:
+            whole, before = with_pages(each, pages), len(reading.documents)
+            reading.read(whole, readers[each.kind])
+            if whole is not each and len(reading.documents) > before:
+                _refuse_if_a_page_is_missing(reading)
+        elif each.kind == _SKIPPED:
+            reading.skipped += 1
+        elif each.kind != LINE_PAGE:
+            article = "an" if each.kind[:1] in "aeiou" else "a"
+            reason = f"is {article} {each.kind} object, not an invoice, credit note or refund"
+            reading.problems.append(each.position.problem(reason))
+    return reading
 
 
-def _named(key: str, line: _Line, invoice: _Invoice) -> str | None:
-    parent = invoice.parent.subscription_details if invoice.parent else None
-    for holder in (line, parent, invoice.subscription_details, invoice):
-        if holder is not None and holder.metadata and key in holder.metadata:
-            return holder.metadata[key]
-    return None
-
-
-def _is_subscription(line: _Line) -> bool:
-    kind = line.parent.type if line.parent else line.type
-    return kind in ("subscription_item_details", "subscription")
-
-
-def _instant(epoch_seconds: int) -> datetime:
-    return datetime.fromtimestamp(epoch_seconds, UTC)
+def _refuse_if_a_page_is_missing(reading: Reading) -> None:
+    """Lines that were put together from pages and do not sum to the invoice's total are not all."""
+    position, document = reading.documents[-1]
+    for reason in footing(document):
+        reading.problems.append(position.problem(f"{reason}. A page of its lines is missing"))
+        reading.documents.pop()
+        return

@@ -55,20 +55,26 @@ def test_invoices_are_loaded_once(
     write = {"lago": write_lago_invoices, "stripe": write_stripe_invoices}[source]
     service = {"lago": "nexadesk", "stripe": "nexacloud"}[source]
     files = [file for file in write(old_world, tmp_path) if service in file.name]
-    assert len(files) == 2
+    count = (
+        "select count(distinct (external_invoice_id, version)), count(external_line_id)"
+        " from raw.app_invoice left join raw.app_billing_line"
+        " using (source, external_invoice_id, version) where source = %s"
+    )
+    dry = load(env, source, *files, "--service", service, "--dry-run")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(count, [source]).fetchone() == (0, 0)
     first = load(env, source, *files, "--service", service)
     assert isinstance(first, dict)
-    assert (first["problems"], first["changed"]) == ([], 0)
+    assert dry == first
+    assert (first["problems"], first["documents"]["changed"]) == ([], 0)
     with psycopg.connect(database_url) as connection:
-        stored = connection.execute(
-            "select count(*), count(distinct file) from raw.app_billing_line where source = %s",
-            [source],
-        ).fetchone()
-    assert stored == (first["new"], 2)
-    assert first["new"] > 100
+        stored = connection.execute(count, [source]).fetchone()
+    assert stored == (first["documents"]["new"], first["lines"]["new"])
+    assert first["lines"]["new"] > 100
     again = load(env, source, *files, "--service", service)
     assert isinstance(again, dict)
-    assert (again["new"], again["changed"]) == (0, 0)
+    assert again["documents"] == {**first["documents"], "new": 0, "unchanged": stored[0]}
+    assert again["lines"] == {"new": 0, "unchanged": stored[1], "changed": 0}
 
 
 def test_a_broken_line_is_told_and_the_answer_is_no(env: dict[str, str], tmp_path: Path) -> None:

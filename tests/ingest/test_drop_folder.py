@@ -17,7 +17,7 @@ from ingest.drop_folder import load_drop_folder
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.provider_costs import write_costs
 from sandbox.world import make_world
-from warehouse.tables import app_billing_line, provider_cost
+from warehouse.tables import app_billing_line, app_invoice, provider_cost
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def _rows(engine: Engine) -> list[list[object]]:
                 tuple(row)
                 for row in connection.execute(sa.select(table).order_by(*table.primary_key))
             ]
-            for table in (provider_cost, app_billing_line)
+            for table in (provider_cost, app_billing_line, app_invoice)
         ]
 
 
@@ -58,11 +58,12 @@ def test_a_folder_loads_once_however_often(engine: Engine, drop: Path) -> None:
     assert first.costs["files"] == 2
     assert first.costs["new"] > 1000
     assert first.costs["changed"] == 0
-    assert first.app_billing["new"] > 500
+    assert first.app_billing["lines"] > 500
     assert first.app_billing["changed"] == 0
     assert first.app_billing["problems"] == []
-    costs, lines = before = _rows(engine)
-    assert (len(costs), len(lines)) == (first.costs["new"], first.app_billing["new"])
+    costs, lines, documents = before = _rows(engine)
+    assert (len(costs), len(lines)) == (first.costs["new"], first.app_billing["lines"])
+    assert len(documents) == first.app_billing["new"]
 
     with engine.connect() as connection:
         services = connection.execute(
@@ -77,9 +78,10 @@ def test_a_folder_loads_once_however_often(engine: Engine, drop: Path) -> None:
     second = load_drop_folder(engine, drop)
     assert second.costs == {"files": 2, "new": 0, "changed": 0}
     assert asdict(second)["app_billing"] == {
-        "invoices": first.app_billing["invoices"],
         "new": 0,
+        "unchanged": first.app_billing["new"],
         "changed": 0,
+        "lines": 0,
         "problems": [],
     }
     assert _rows(engine) == before
@@ -102,7 +104,8 @@ def test_a_folder_that_is_missing_or_empty_is_no_error(engine: Engine, tmp_path:
     for drop in (tmp_path / "none", tmp_path / "half"):
         report = load_drop_folder(engine, drop)
         assert report.costs == {"files": 0, "new": 0, "changed": 0}
-        assert report.app_billing == {"invoices": 0, "new": 0, "changed": 0, "problems": []}
+        nothing = dict.fromkeys(("new", "unchanged", "changed", "lines"), 0)
+        assert report.app_billing == {**nothing, "problems": []}
 
 
 def test_hidden_files_are_not_looked_at(engine: Engine, drop: Path) -> None:

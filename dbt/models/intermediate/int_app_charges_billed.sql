@@ -6,8 +6,8 @@ lines as (
     select * from {{ ref('stg_app_billing__lines') }}
     where
         item_type = 'charge'
-        -- Lago's word, then Stripe's; a voided or reopened invoice keeps its lines in raw.
-        and status in ('finalized', 'open', 'paid', 'uncollectible')
+        and invoice_kind = 'invoice'
+        and is_billed
 ),
 
 final as (
