@@ -1,7 +1,7 @@
 -- Every line of a posted customer invoice or credit note, with the service, account, plan and
 -- metric it belongs to, if any. Together they are the invoices' untaxed totals, to the cent: what
--- rounding an invoice as a whole leaves over stands on its largest line, as in Odoo's own books, and
--- what no line accounts for is a line without a service.
+-- rounding an invoice as a whole leaves over stands on its largest line, as in Odoo's own books,
+-- and what no line accounts for is a line without a service.
 
 with
 
