@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
     rate_limit_per_second: int = Field(default=0, ge=0, le=1_000_000)  # 0: no limit
     lago_strict_duplicates: bool = False
     webhook_allow_private: bool = False
+
+    cutover_periods: int = Field(default=2, ge=1, le=24)
+    cutover_tolerance: Decimal = Field(default=Decimal("0.00"), ge=0, max_digits=12)
 
     @classmethod
     def settings_customise_sources(

@@ -76,12 +76,20 @@ def decide(connection: Connection, decision: Decision) -> Decision:
     return _decision(row)
 
 
-def begin(engine: Engine, service_code: str, phase: Phase, *, by: str, note: str) -> Decision:
-    """The first decision on a service of which nothing is billed yet, for all its periods: for one
-    that nobody billed before, and so has nothing to be compared with."""
+def begin(
+    engine: Engine,
+    service_code: str,
+    phase: Phase,
+    *,
+    by: str,
+    note: str,
+    effective_from: dt.date | None = None,
+) -> Decision:
+    """A decision without a gate, on a service that nobody billed before and that has nothing to be
+    compared with; refused as `decide` refuses. For all periods unless from a first day."""
     with engine.begin() as connection:
         lock(connection, service_code)
-        return decide(connection, Decision(service_code, phase, None, by, note))
+        return decide(connection, Decision(service_code, phase, effective_from, by, note))
 
 
 def billed_already(
@@ -126,11 +134,8 @@ def history(engine: Engine, service_code: str) -> list[Decision]:
 
 
 def require_service(connection: Connection, service_code: str) -> None:
-    known = list(
-        connection.execute(sa.select(service.c.service_code).order_by(service.c.service_code))
-        .scalars()
-        .all()
-    )
+    by_code = sa.select(service.c.service_code).order_by(service.c.service_code)
+    known: list[str] = list(connection.execute(by_code).scalars())
     if service_code not in known:
         raise CutoverError(
             f"There is no service {service_code!r}. Known: {', '.join(known) or 'none'};"

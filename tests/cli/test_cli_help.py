@@ -19,6 +19,7 @@ GROUPS = {
     "catalog": ["apply", "show"],
     "import": ["lago", "stripe", "costs"],
     "webhook": ["list", "dead", "replay", "deliver"],
+    "cutover": ["status", "advance", "back", "history"],
 }
 SINGLE = [
     "demo",
@@ -31,6 +32,7 @@ SINGLE = [
     "close",
     "explain",
     "replay",
+    "parity",
 ]
 PATHS = [[name] for name in SINGLE] + [
     [group, name] for group, names in GROUPS.items() for name in names
@@ -45,6 +47,8 @@ CHANGES_OUTSIDE = [
     ["run"],
     ["webhook", "replay"],
     ["webhook", "deliver"],
+    ["cutover", "advance"],
+    ["cutover", "back"],
 ]
 
 
