@@ -25,6 +25,7 @@ defs = dg.Definitions(
         landing.landed_counters,
         landing.dropped_files,
         landing.service_spec,
+        landing.cutover_spec,
         landing.earlier_runs_spec,
         landing.earlier_progress_spec,
         landing.earlier_rating_spec,
@@ -41,7 +42,11 @@ defs = dg.Definitions(
         finance.finance_months,
         finance.month_close,
     ],
-    asset_checks=[checks.usage_is_conserved, checks.differences_are_explained],
+    asset_checks=[
+        checks.usage_is_conserved,
+        checks.differences_are_explained,
+        checks.cutover_gates_are_open,
+    ],
     jobs=[
         schedules.hourly_build,
         schedules.daily_billing,

@@ -17,8 +17,6 @@ from sqlalchemy.engine import Engine
 
 from warehouse.tables import odoo_push
 
-DONE = ("verified", "invoiced")
-
 _PLAN = sa.text("""
     insert into ops.odoo_push (line_key, state, odoo_order_id)
     select line_key, 'planned', odoo_order_id from ops.billed_line

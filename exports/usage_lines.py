@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from exports import push_record
 from exports.create_once import create_once
 from exports.cutover.drafts import Drafts
-from exports.cutover.phases import ROUTED
+from exports.cutover.phases import routed
 from exports.destination import Destination, SubscriptionOrders
 from exports.line_form import Precision
 from exports.push_problems import Judge, Problem
@@ -57,10 +57,7 @@ class PushResult:
     reasons: dict[str, str] = field(default_factory=dict)  # line_key → why it was refused
 
 
-_PENDING = sa.text(
-    "with "
-    + ROUTED
-    + """
+_PENDING = routed("""
     select
         unsettled.route,
         billed.line_key, billed.subscription_key, billed.odoo_order_id, billed.reason,
@@ -79,8 +76,7 @@ _PENDING = sa.text(
     left join marts.dim_charge as charges
         on regexp_replace(billed.charge_key, '/true_up$', '') = charges.charge_key
     order by billed.odoo_order_id, billed.line_key
-"""
-)
+""")
 
 
 def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = False) -> PushResult:

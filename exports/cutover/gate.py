@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from exports.billing_run import last_period_end
 from exports.cutover.decisions import CutoverError, newest
-from exports.cutover.phases import ROUTED, Phase
+from exports.cutover.phases import Phase, routed
 from warehouse.settings import Settings
 
 _PARITY = sa.text("""
@@ -47,10 +47,7 @@ _NOT_BILLED = sa.text("""
         and date_trunc('month', periods.period_end - 1)::date = any(:months)
     group by 1
 """)
-_IN_ODOO = sa.text(
-    "with "
-    + ROUTED
-    + """
+_IN_ODOO = routed("""
     select
         date_trunc('month', routed.period_end - 1)::date as month,
         count(unsettled.line_key) as not_in_odoo,
@@ -67,8 +64,7 @@ _IN_ODOO = sa.text(
         and routed.phase = :phase
         and date_trunc('month', routed.period_end - 1)::date = any(:months)
     group by 1
-"""
-)
+""")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import sqlalchemy as sa
+
 
 class Phase(StrEnum):
     """In order: a service moves forward one at a time."""
@@ -26,7 +28,7 @@ class Phase(StrEnum):
         return dict(zip(list(Phase)[1:], Phase, strict=False)).get(self)
 
 
-# CTEs to put behind `with`. `routed` has a row per ledger line: its phase, its state in Odoo, and
+# `routed` has a row per ledger line: its phase, its state in Odoo, and
 # its route: `none` is never sent, `draft` goes onto the dual-run draft of its period, `order` onto
 # the subscription's order.
 #
@@ -34,7 +36,7 @@ class Phase(StrEnum):
 # one stands on a draft, or on the order, the others follow, whatever is decided later; else an
 # adjustment would correct on one what was billed on the other. A row of ops.odoo_push with another
 # order than the ledger's is one of a draft.
-ROUTED = """
+_ROUTED = """
     decided as (
         select
             periods.service_code,
@@ -115,3 +117,8 @@ ROUTED = """
             or (route = 'order' and state not in ('verified', 'invoiced'))
     )
 """
+
+
+def routed(query: str) -> sa.TextClause:
+    """The query with the relations `routed` and `unsettled` before it."""
+    return sa.text(f"with {_ROUTED} {query}")

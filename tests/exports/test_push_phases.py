@@ -302,9 +302,7 @@ def test_a_retired_service_is_billed_as_a_live_one(fresh: Engine, world: OdooWor
     assert len(world.lines(order)) == 1
 
 
-def test_a_draft_does_not_mind_how_its_subscription_stands(
-    fresh: Engine, world: OdooWorld
-) -> None:
+def test_a_draft_does_not_mind_how_its_subscription_stands(fresh: Engine, world: OdooWorld) -> None:
     """Paused or locked, so that Odoo does not bill the base fee yet. Without a tax position it
     would be drafted with another tax, and is refused as a live line would be."""
     decided(fresh, "dual_run")
@@ -336,9 +334,7 @@ def test_many_lines_on_many_drafts(
     monkeypatch.setattr(usage_lines, "LINES_PER_CREATE", 4)
     decided(fresh, "dual_run")
     orders = world.orders(3)
-    lines = [
-        due(orders[n % 3], key=f"m{n % 3}", charge=f"cloud_s/metric_{n}") for n in range(23)
-    ]
+    lines = [due(orders[n % 3], key=f"m{n % 3}", charge=f"cloud_s/metric_{n}") for n in range(23)]
     bill_lines(fresh, world, *lines)
     assert push(fresh, client, database="here").drafted == 23
     made = drafts(world, *lines)
