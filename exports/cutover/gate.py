@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from exports.billing_run import last_period_end
-from exports.cutover.decisions import CutoverError, newest
+from exports.cutover.decisions import newest
 from exports.cutover.phases import Phase, routed
 from warehouse.settings import Settings
 
@@ -65,6 +65,11 @@ _IN_ODOO = routed("""
         and date_trunc('month', routed.period_end - 1)::date = any(:months)
     group by 1
 """)
+
+_NOT_BUILT = (
+    "nothing is reconciled yet: `fusion-billing run`, `fusion-billing odoo mirror`, then"
+    " `fusion-billing reconcile`"
+)
 
 
 @dataclass(frozen=True)
@@ -116,13 +121,20 @@ def gate(
     today: dt.date,
     periods: int | None = None,
 ) -> Gate:
-    """The gate as the marts stood when they were last built. Raises CutoverError where they were
-    not."""
+    """The gate as the marts stood when they were last built."""
     decision = newest(connection, service_code)
     phase = decision.phase if decision else Phase.SHADOW
     wanted = periods or settings.cutover_periods
     months = _months(last_period_end(today, settings), wanted)
     found = _parity(connection, service_code, phase, months) if phase.next else ()
+    if found is None:
+        reasons = [_NOT_BUILT]
+    else:
+        reasons = [
+            f"{month.month:%Y-%m}: {reason}"
+            for month in found
+            for reason in _reasons(month, phase, settings.cutover_tolerance)
+        ]
     return Gate(
         service_code=service_code,
         phase=phase,
@@ -131,12 +143,8 @@ def gate(
         next_phase=phase.next,
         periods=wanted,
         tolerance=settings.cutover_tolerance,
-        months=found,
-        reasons=tuple(
-            f"{month.month:%Y-%m}: {reason}"
-            for month in found
-            for reason in _reasons(month, phase, settings.cutover_tolerance)
-        ),
+        months=found or (),
+        reasons=tuple(reasons),
     )
 
 
@@ -162,7 +170,8 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
 
 def _parity(
     connection: Connection, service_code: str, phase: Phase, months: list[dt.date]
-) -> tuple[MonthParity, ...]:
+) -> tuple[MonthParity, ...] | None:
+    """The months' figures; None where dbt has not built the marts."""
     asked = {"service": service_code, "phase": phase.value, "months": months}
 
     def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
@@ -173,10 +182,7 @@ def _parity(
             parity, usage = by_month(_PARITY), by_month(_USAGE)
             not_billed, in_odoo = by_month(_NOT_BILLED), by_month(_IN_ODOO)
     except sa.exc.ProgrammingError:
-        raise CutoverError(
-            "Nothing is reconciled yet: `fusion-billing run`, `fusion-billing odoo mirror`, then"
-            " `fusion-billing reconcile`."
-        ) from None
+        return None
     found = []
     for month in months:
         values: dict[str, Any] = {}

@@ -34,8 +34,7 @@ def status(
     service_code: str | None = None,
     periods: int | None = None,
 ) -> list[Gate]:
-    """Each service's gate, or one's. Raises CutoverError for an unknown one, and where nothing is
-    reconciled yet."""
+    """Each service's gate, or one's. CutoverError for an unknown one."""
     with engine.begin() as connection:
         if service_code:
             require_service(connection, service_code)

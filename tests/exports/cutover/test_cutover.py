@@ -321,5 +321,7 @@ def test_an_unknown_service_and_marts_that_are_not_built(cutover: Cutover) -> No
     with pytest.raises(CutoverError, match="no service 'nexo'"):
         cutover.reasons("nexo")
     cutover.run("drop table marts.rpt_parity")
-    with pytest.raises(CutoverError, match="Nothing is reconciled yet"):
-        cutover.reasons()
+    (reason,) = cutover.reasons()
+    assert reason.startswith("nothing is reconciled yet: `fusion-billing run`")
+    with pytest.raises(CutoverRefusedError, match="nothing is reconciled yet"):
+        cutover.advance()
