@@ -23,6 +23,8 @@ from cli.local import LocalPartError, endpoint, free_port
 from cli.options import FormatOption, parse_date, today, url_of
 from cli.output import Format, err, out
 from exports.billing_run import bill
+from exports.cutover.decisions import begin
+from exports.cutover.phases import Phase
 from exports.usage_lines import push
 from ingest.costs.drivers import apply_drivers, read_drivers
 from ingest.keys import add_service, create_key, list_services
@@ -117,7 +119,7 @@ def _run(engine: Engine, settings: Settings, world: World, report: DemoReport) -
             shutil.rmtree(folder, ignore_errors=True)
         home.mkdir(parents=True)
         url = url_of(engine)
-        keys = make_services(engine)
+        keys = make_services(engine, world)
         from dagster_project.instance import enter
 
         enter(url, settings)
@@ -198,19 +200,37 @@ def _fresh_warehouse(engine: Engine, *, embedded: bool) -> None:
 
 def make_world_ready(engine: Engine, client: OdooClient, settings: Settings) -> None:
     """A world without usage, for `up` without an earlier demo; nothing where there is one."""
+    world = make_world(today(), zone=settings.zone)
     if bootstrap(client):
-        seed(client, make_world(today(), zone=settings.zone))
+        seed(client, world)
     known = {service.code for service in list_services(engine)}
     for code, name in SERVICES.items():
         if code not in known:
-            add_service(engine, code, name)
+            _add_service(engine, code, name, world)
 
 
-def make_services(engine: Engine) -> dict[str, str]:
+def make_services(engine: Engine, world: World) -> dict[str, str]:
     """The world's services, each with a key."""
     for code, name in SERVICES.items():
-        add_service(engine, code, name)
+        _add_service(engine, code, name, world)
     return {code: create_key(engine, code) for code in SERVICES}
+
+
+def _add_service(engine: Engine, code: str, name: str, world: World) -> None:
+    """Odoo bills them all. NexaMaps only since the second month: the first was its dual run."""
+    add_service(engine, code, name)
+    if code != NEXAMAPS:
+        begin(engine, code, Phase.LIVE, by="demo", note="billed by Odoo from the start")
+        return
+    begin(engine, code, Phase.DUAL_RUN, by="demo", note="drafts beside the old biller")
+    begin(
+        engine,
+        code,
+        Phase.LIVE,
+        by="demo",
+        note="after a month of dual run",
+        effective_from=world.second,
+    )
 
 
 @contextlib.contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from cli.options import FormatOption, warehouse
-from cli.output import Format, show
+from cli.output import Format, out, show
+from exports.cutover.decisions import begin
+from exports.cutover.phases import Phase
 from ingest.keys import (
     add_service,
     create_key,
@@ -34,11 +37,20 @@ CodeArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The servic
 def service_add(
     code: CodeArgument,
     name: Annotated[str, typer.Option("--name", help="What people say; default: the code.")] = "",
+    phase: Annotated[
+        Phase,
+        typer.Option("--phase", help="live: nobody billed it before, to compare with."),
+    ] = Phase.SHADOW,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Add a source app."""
+    """Add a source app. It starts in shadow: computed, and not a line sent to Odoo."""
     with warehouse() as engine:
-        show(add_service(engine, code, name or code), format_)
+        added = add_service(engine, code, name or code)
+        if phase is not Phase.SHADOW:
+            begin(engine, code, phase, by=getpass.getuser(), note="from the start")
+    show({**vars(added), "phase": phase}, format_)
+    if phase is Phase.SHADOW and format_ is Format.TABLE:
+        out.print("In shadow nothing goes to Odoo: `fusion-billing cutover status` shows the gate.")
 
 
 @services.command("list")

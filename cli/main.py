@@ -33,13 +33,19 @@ COMMANDS = {
     "close": "cli.billing",
     "explain": "cli.billing",
     "replay": "cli.billing",
+    "cutover": "cli.cutover",
+    "parity": "cli.cutover",
 }
 
 # Errors that are the user's to mend, by module: what was raised comes from one that is imported.
-REFUSED = {"exports.finance.errors": ("CloseRefusedError",)}
+REFUSED = {
+    "exports.cutover.decisions": ("CutoverRefusedError",),
+    "exports.finance.errors": ("CloseRefusedError",),
+}
 UNUSABLE = {
     "cli.demo": ("DemoError",),
     "exports.billing_run": ("BillingRunError",),
+    "exports.cutover.decisions": ("CutoverError",),
     "exports.catalogue.effect": ("EffectBusyError",),
     "exports.explain": ("UnknownLineError",),
     "exports.finance.errors": ("FinanceExportError",),

@@ -28,6 +28,7 @@ defs = dg.Definitions(
         landing.dropped_files,
         landing.service_spec,
         costs.cost_driver_spec,
+        landing.cutover_spec,
         landing.earlier_runs_spec,
         landing.earlier_progress_spec,
         landing.earlier_rating_spec,
@@ -44,7 +45,11 @@ defs = dg.Definitions(
         finance.finance_months,
         finance.month_close,
     ],
-    asset_checks=[checks.usage_is_conserved, checks.differences_are_explained],
+    asset_checks=[
+        checks.usage_is_conserved,
+        checks.differences_are_explained,
+        checks.cutover_gates_are_open,
+    ],
     jobs=[
         schedules.hourly_build,
         schedules.daily_billing,

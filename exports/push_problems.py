@@ -40,6 +40,8 @@ PROBLEMS = {
     "edited_by_hand": "the line stands in Odoo with another quantity, price or discount",
     "other_order": "the line stands on another order",
     "duplicate_key": "several lines in Odoo have this key",
+    "draft_confirmed": "somebody confirmed the dual-run draft",
+    "draft_cancelled": "somebody cancelled the dual-run draft",
     "invoiced_differently": "Odoo invoiced another amount",
     "tax_differs": "Odoo invoiced another tax than the line's taxes make",
 }
@@ -86,15 +88,15 @@ class Judge:
             company[0]["country_id"] if company else False,
         )
 
-    def problems(self, lines: Sequence[_Line]) -> dict[str, Problem]:
-        """By line_key, those that must not be created."""
+    def problems(self, lines: Sequence[_Line], *, as_drafts: bool = False) -> dict[str, Problem]:
+        """By line_key, those that must not be created. A line of a dual-run draft does not mind
+        the state of its subscription's order, but is taxed as that one is."""
         if not lines:
             return {}
+        wanted: Domain = [("id", "in", sorted({line["odoo_order_id"] for line in lines}))]
+        judge = self._of_taxes if as_drafts else self._of_order
         orders = {
-            order["id"]: (order, problem)
-            for order, problem in self.orders(
-                [("id", "in", sorted({line["odoo_order_id"] for line in lines}))]
-            )
+            order["id"]: (order, judge(order, partner)) for order, partner in self._read(wanted)
         }
         products = self._products(lines)
         found = {}
@@ -111,6 +113,10 @@ class Judge:
 
     def orders(self, domain: Domain) -> list[tuple[Record, Problem | None]]:
         """The orders of a domain, each with what keeps every line off it."""
+        return [(order, self._of_order(order, partner)) for order, partner in self._read(domain)]
+
+    def _read(self, domain: Domain) -> list[tuple[Record, Record]]:
+        """The orders of a domain, each with its customer."""
         orders = self.client.search_read("sale.order", domain, self.order_fields)
         ids = sorted({order["partner_id"] for order in orders})
         partners = {
@@ -119,7 +125,7 @@ class Judge:
                 "res.partner", [("id", "in", ids)], ["name", "country_id"]
             )
         }
-        return [(order, self._of_order(order, partners[order["partner_id"]])) for order in orders]
+        return [(order, partners[order["partner_id"]]) for order in orders]
 
     def _products(self, lines: Sequence[_Line]) -> dict[int, Record]:
         ids = {line["odoo_product_id"] for line in lines if line["odoo_product_id"] is not None}

@@ -1,7 +1,8 @@
 """ops.odoo_push: where each ledger line stands on its way through Odoo.
 
-planned → sent → verified → invoiced, or refused, or differs. `problem` names why of the latter two,
-and what an invoice made of a verified line that it should not have.
+planned → sent → verified → invoiced, or refused, or differs; a line of a dual-run period ends as
+drafted. `problem` names why of refused and differs, and what became of a verified or drafted line
+that should not have. `odoo_order_id` is the order it stands on: a draft's is not the ledger's.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from sqlalchemy.engine import Engine
 
 from warehouse.tables import odoo_push
 
-DONE = ("verified", "invoiced")
-
 _PLAN = sa.text("""
     insert into ops.odoo_push (line_key, state, odoo_order_id)
     select line_key, 'planned', odoo_order_id from ops.billed_line
+    where line_key = any(:line_keys)
     on conflict (line_key) do nothing
 """)
 
 _SEND = sa.text("""
-    update ops.odoo_push
-    set state = 'sent', attempts = attempts + 1, pushed_at = clock_timestamp()
-    where line_key = any(:line_keys)
+    update ops.odoo_push as pushed
+    set state = 'sent', odoo_order_id = asked.odoo_order_id, attempts = pushed.attempts + 1,
+        pushed_at = clock_timestamp()
+    from unnest(cast(:line_keys as text[]), cast(:orders as bigint[]))
+        as asked (line_key, odoo_order_id)
+    where pushed.line_key = asked.line_key
 """)
 
 # What posted invoices and credit notes hold of each order line, as the mirror read it. Of one cent
@@ -95,16 +98,60 @@ _SETTLE = sa.text("""
 """)
 
 
-def plan(engine: Engine) -> None:
-    """Notes the ledger's lines that were never pushed."""
-    with engine.begin() as connection:
-        connection.execute(_PLAN)
+# A draft may be thrown away: its lines are then drafted anew. One that was confirmed, or given a
+# delivered quantity, is for finance to put right; it is told until it is.
+_SETTLE_DRAFTS = sa.text("""
+    with judged as (
+        select
+            pushed.line_key,
+            line.deleted_at is not null as is_gone,
+            case
+                when line.record ->> 'state' = 'sale' then 'draft_confirmed'
+                when line.record ->> 'state' = 'cancel' then 'draft_cancelled'
+                when
+                    (line.record ->> 'qty_delivered')::numeric <> 0
+                    or (line.record ->> 'price_subtotal')::numeric <> pushed.subtotal
+                    then 'edited_by_hand'
+            end as problem,
+            line.record
+        from ops.odoo_push as pushed
+        inner join raw.odoo_order_line as line
+            on pushed.odoo_line_id = line.id
+        where pushed.state = 'drafted'
+    )
+
+    update ops.odoo_push as pushed
+    set
+        state = case when judged.is_gone then 'planned' else pushed.state end,
+        problem = case when not judged.is_gone then judged.problem end,
+        reason = case
+            when judged.is_gone or judged.problem is null then null
+            when judged.problem = 'edited_by_hand'
+                then 'the draft has ' || (judged.record ->> 'price_subtotal') || ' and delivered '
+                || (judged.record ->> 'qty_delivered') || ', the ledger ' || pushed.subtotal
+                || ' and none: set it back, or delete the draft and push again'
+            else 'dual-run draft ' || pushed.odoo_order_id || ' is no longer a quotation: cancel'
+                || ' it, set it to quotation, or delete it and push again'
+        end
+    from judged
+    where
+        pushed.line_key = judged.line_key
+        and (judged.is_gone or pushed.problem is distinct from judged.problem)
+    returning coalesce(pushed.problem, pushed.state)
+""")
 
 
-def sent(engine: Engine, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Notes, before it happens, that these lines are asked of Odoo."""
+def plan(engine: Engine, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Notes those of these ledger lines that were never pushed."""
     with engine.begin() as connection:
-        connection.execute(_SEND, {"line_keys": [line["line_key"] for line in lines]})
+        connection.execute(_PLAN, {"line_keys": [line["line_key"] for line in lines]})
+
+
+def sent(engine: Engine, lines: Sequence[tuple[str, int | None]]) -> None:
+    """Notes, before it happens, that these lines are asked of Odoo: line key and order."""
+    keys, orders = [key for key, _ in lines], [order for _, order in lines]
+    with engine.begin() as connection:
+        connection.execute(_SEND, {"line_keys": keys, "orders": orders})
 
 
 def record(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -125,7 +172,9 @@ def record(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> None:
 def settle_invoiced(engine: Engine) -> dict[str, int]:
     """After the mirror has read the invoices: lines that stand on posted ones become `invoiced`,
     and `verified` again where the invoice goes. One that Odoo invoiced with another amount or tax
-    stays `verified`, as it was read back, with its problem. Counts of what changed, by name."""
+    stays `verified`, as it was read back, with its problem; so does a `drafted` one whose draft was
+    confirmed, cancelled or edited. Counts of what changed, by name."""
     with engine.begin() as connection:
         names: list[str] = list(connection.execute(_SETTLE).scalars())
+        names += connection.execute(_SETTLE_DRAFTS).scalars()
     return dict(Counter(names))

@@ -23,6 +23,8 @@ NOT_COPIED = frozenset(
     {
         "x_fc_account_key",
         "x_fc_command_key",
+        "x_fc_dual_run",
+        "x_fc_dual_run_key",
         "x_fc_external_id",
         "x_fc_line_key",
         "x_fc_pauses",

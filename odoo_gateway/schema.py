@@ -86,6 +86,12 @@ NATIVE_FIELDS: dict[str, tuple[Field, ...]] = {
         Field("x_fc_external_account_id", "Usage: account id in the app", index=True),
         Field("x_fc_plan_code", "Usage: plan code", index=True),
         Field("x_fc_command_key", "Usage: command that made it", index=True),
+        Field(
+            "x_fc_dual_run_key",
+            "Usage: dual-run draft of",
+            index=True,
+            help="Subscription and first day of the period. A draft to compare: do not confirm it",
+        ),
         Field("x_fc_billing_time", "Usage: billing time", "selection", selection=BILLING_TIMES),
         Field("x_fc_trial_end", "Usage: last day of the trial", "date"),
         Field(
@@ -100,6 +106,7 @@ NATIVE_FIELDS: dict[str, tuple[Field, ...]] = {
     ),
     "sale.order.line": (
         Field("x_fc_line_key", "Usage: line key", index=True),
+        Field("x_fc_dual_run", "Usage: on a dual-run draft", "boolean"),
         Field("x_fc_period_start", "Usage: period start", "date"),
         Field("x_fc_period_end", "Usage: period end (exclusive)", "date"),
     ),
@@ -215,6 +222,7 @@ INNER_MODELS = frozenset({CHARGE_TIER.name})
 UNIQUE_INDEXES: tuple[Unique, ...] = (
     Unique("sale_order_line", ("x_fc_line_key",)),
     Unique("sale_order", ("x_fc_command_key",)),
+    Unique("sale_order", ("x_fc_dual_run_key",)),
     Unique("res_partner", ("x_fc_account_key",)),
     Unique("x_fc_metric", ("x_code",)),
     Unique(

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     lago_strict_duplicates: bool = False
     webhook_allow_private: bool = False
 
+    cutover_periods: int = Field(default=2, ge=1, le=24)
+    cutover_tolerance: Decimal = Field(default=Decimal("0.00"), ge=0, max_digits=12)
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -97,6 +97,7 @@ def usage_lines(warehouse: Warehouse, odoo: Odoo) -> Iterator[dg.MaterializeResu
         asset_key=["ops", "odoo_push"],
         metadata={
             "verified": result.verified,
+            "drafted": result.drafted,
             "differs": result.differs,
             "refused": result.refused,
             "reasons": result.reasons,

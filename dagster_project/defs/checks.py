@@ -1,12 +1,15 @@
-"""The two checks that hold everything up when they fail. dbt's own tests are checks as well; these
-put the figure itself into the UI."""
+"""The two checks that hold everything up when they fail, and one that shows how far a service is
+from its next phase. dbt's own tests are checks as well; these put the figure itself into the UI."""
 
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
 from dagster_project.resources import Warehouse
+from exports.cutover.moving import status
+from exports.cutover.phases import Phase
 
 
 @dg.asset_check(
@@ -50,4 +53,24 @@ def differences_are_explained(warehouse: Warehouse) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed="unexplained" not in outcomes and "difference" not in outcomes,
         metadata=dict(outcomes),
+    )
+
+
+@dg.asset_check(
+    asset=["marts", "rpt_parity"],
+    description="What keeps a service in shadow or dual run from its next phase. Nothing waits for"
+    " it: `fusion-billing cutover advance` asks the same.",
+)
+def cutover_gates_are_open(warehouse: Warehouse) -> dg.AssetCheckResult:
+    settings = warehouse.settings
+    with warehouse.engine() as engine:
+        gates = status(engine, settings, today=datetime.now(settings.zone).date())
+    moving = [each for each in gates if each.phase in (Phase.SHADOW, Phase.DUAL_RUN)]
+    return dg.AssetCheckResult(
+        passed=all(each.holds for each in moving),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            each.service_code: f"{each.phase}: " + ("; ".join(each.reasons) or "open")
+            for each in gates
+        },
     )

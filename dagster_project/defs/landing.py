@@ -77,6 +77,11 @@ def dropped_files(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
 service_spec = dg.AssetSpec(
     ["ops", "service"], group_name="landing", description="`fusion-billing service add`."
 )
+cutover_spec = dg.AssetSpec(
+    ["ops", "cutover"],
+    group_name="landing",
+    description="Who bills a service: `fusion-billing cutover advance`.",
+)
 earlier_runs_spec = dg.AssetSpec(
     ["ops", "earlier_billing_runs"],
     group_name="landing",

@@ -12,13 +12,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from exports.canonical import lines_sha256
+from exports.cutover.phases import routed
 from exports.finance.errors import CloseRefusedError
 from exports.finance.figures import Figures, figures
 from exports.finance.marts import MonthData, next_month, read_month
 from exports.finance.month import write_month
-from exports.push_record import DONE
 from warehouse.locks import BILLING_RUN, advisory_lock
-from warehouse.tables import billed_line, month_close, odoo_push
+from warehouse.tables import billed_line, month_close
+
+# Live lines that are not on their orders, lines of a dual run that are not on drafts. Nothing is
+# due of a period in shadow.
+_UNSETTLED = routed("""
+    select line_key
+    from unsettled
+    where period_end - 1 >= :first and period_end - 1 < :next
+    order by line_key
+""")
 
 
 @dataclass(frozen=True)
@@ -47,19 +56,14 @@ def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
             f"The ledger has {len(ledger)} lines and marts.fct_billed_lines {len(data.lines.rows)}"
             " that do not say the same: `fusion-billing reconcile` builds the marts anew."
         )
-    unverified: Sequence[str] = (
-        connection.execute(
-            sa.select(billed_line.c.line_key)
-            .outerjoin(odoo_push, odoo_push.c.line_key == billed_line.c.line_key)
-            .where(*in_month, sa.func.coalesce(odoo_push.c.state, "").not_in(DONE))
-            .order_by(billed_line.c.line_key)
-        )
+    unsettled: Sequence[str] = (
+        connection.execute(_UNSETTLED, {"first": data.month, "next": next_month(data.month)})
         .scalars()
         .all()
     )
-    if unverified:
+    if unsettled:
         reasons.append(
-            f"{len(unverified)} lines are not verified in Odoo, the first is {unverified[0]}: "
+            f"{len(unsettled)} lines are not verified in Odoo, the first is {unsettled[0]}: "
             "`fusion-billing odoo push`."
         )
     return reasons

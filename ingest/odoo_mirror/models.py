@@ -119,8 +119,13 @@ BILLING = (
             "tax_ids",
             "invoice_status",
             "x_fc_line_key",
+            # Of a dual-run draft: what Odoo computes itself, and whether somebody confirmed it.
+            "x_fc_dual_run",
+            "price_subtotal",
+            "price_tax",
+            "state",
         ),
-        [("order_id.x_fc_external_id", "!=", False)],
+        ["|", ("order_id.x_fc_external_id", "!=", False), ("x_fc_dual_run", "=", True)],
     ),
     Mirrored(
         "invoice",

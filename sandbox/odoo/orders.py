@@ -46,7 +46,10 @@ def _order_written(env: Environment, ids: list[int], values: Row) -> None:
                 changes["fiscal_position_id"] = fiscal_position(env, partner)
             env.recompute(ORDER, number, {**changes, **values})
         if "state" in values:
-            recompute_lines(env, env.referring(LINE, "order_id", number))
+            lines = env.referring(LINE, "order_id", number)
+            for line in lines:
+                env.update(LINE, line, {})  # their own state follows, and stamps them
+            recompute_lines(env, lines)
 
 
 def _order_deleting(env: Environment, ids: list[int]) -> None:

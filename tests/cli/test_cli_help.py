@@ -20,6 +20,7 @@ GROUPS = {
     "import": ["lago", "stripe", "costs"],
     "costs": ["mirror", "drivers"],
     "webhook": ["list", "dead", "replay", "deliver"],
+    "cutover": ["status", "advance", "back", "history"],
 }
 SINGLE = [
     "demo",
@@ -33,6 +34,7 @@ SINGLE = [
     "close",
     "explain",
     "replay",
+    "parity",
 ]
 # The one group within a group.
 DRIVERS = ["costs", "drivers"]
@@ -54,6 +56,8 @@ CHANGES_OUTSIDE = [
     ["run"],
     ["webhook", "replay"],
     ["webhook", "deliver"],
+    ["cutover", "advance"],
+    ["cutover", "back"],
 ]
 
 

@@ -17,6 +17,7 @@ def test_a_service_and_its_keys_from_first_to_last(env: dict[str, str], database
     added = command("service add nexacloud --name [nexacloud]")
     assert isinstance(added, dict)
     assert (added["code"], added["name"]) == ("nexacloud", "[nexacloud]")
+    assert added.pop("phase") == "shadow"
     assert command("service list") == [added]
 
     first = command("key create nexacloud")

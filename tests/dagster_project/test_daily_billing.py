@@ -34,6 +34,10 @@ def odoo(defs: dg.Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def counter(dagster_database_url: str) -> None:
     with psycopg.connect(dagster_database_url) as connection:
         connection.execute("insert into ops.service (service_code, name) values ('nexadesk', 'D')")
+        connection.execute(
+            "insert into ops.cutover (service_code, phase, changed_by)"
+            " values ('nexadesk', 'live', 'test')"
+        )
     add_messages(dagster_database_url, "t1", 1500)
 
 

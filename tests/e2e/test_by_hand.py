@@ -29,7 +29,7 @@ def test_bootstrap_mirror_run_push_and_what_comes_late(database_url: str, tmp_pa
         assert command("odoo bootstrap") == planned != []
         assert command("odoo bootstrap") == []
         fill(connect(odoo_url, "odoo", "admin", "admin"))
-        command("service add nexadesk")
+        command("service add nexadesk --phase live")
         add_messages(database_url, "t1", 1500)
         mirrored = {row["table"]: row["read"] for row in command("odoo mirror")}
         assert (mirrored["raw.odoo_charge"], mirrored["raw.odoo_subscription"]) == (1, 1)

@@ -22,9 +22,10 @@ CONTRACTS = DBT_PROJECT / "models/marts/rating"
 FROM_CONTRACT = ("dim_subscription", "dim_charge", "dim_charge_version", "dim_metric")
 
 # The ledger refuses to be emptied; only its owner can switch its triggers off, and here we are it.
-REFUSING = ("billed_line", "billing_run")
+REFUSING = ("billed_line", "billing_run", "cutover")
 AFRESH = """
-truncate ops.odoo_push, ops.billed_line, ops.billing_run, ops.service restart identity cascade;
+truncate ops.odoo_push, ops.billed_line, ops.billing_run, ops.cutover,
+    ops.service restart identity cascade;
 drop schema if exists marts, staging, intermediate cascade;
 create schema marts; create schema staging; create schema intermediate;
 create table marts.fct_rated_lines (

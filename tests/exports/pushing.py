@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -191,8 +192,35 @@ def due(
     }
 
 
+def decided(
+    engine: Engine, phase: str, *, service: str = "nexacloud", starts: dt.date | None = None
+) -> None:
+    """A decision of the cutover, whatever speaks against it."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into ops.service (service_code, name) values (:service, :service)"
+                " on conflict do nothing"
+            ),
+            {"service": service},
+        )
+        connection.execute(
+            sa.text(
+                "insert into ops.cutover (service_code, phase, effective_from, changed_by)"
+                " values (:service, :phase, :starts, 'test')"
+            ),
+            {"service": service, "phase": phase, "starts": starts},
+        )
+
+
 def bill_lines(engine: Engine, world: OdooWorld, *lines: Row) -> list[Row]:
-    """Writes lines into the ledger, and their charges into marts.dim_charge where missing."""
+    """Writes lines into the ledger, and their charges into marts.dim_charge where missing. A
+    service on which nothing is decided is live."""
+    with engine.connect() as connection:
+        known = connection.execute(sa.text("select service_code from ops.cutover")).scalars()
+        undecided = {line["service_code"] for line in lines} - set(known)
+    for service in sorted(undecided):
+        decided(engine, "live", service=service)
     with engine.begin() as connection:
         run_id = connection.execute(
             sa.insert(billing_run).returning(billing_run.c.run_id),

@@ -40,10 +40,12 @@ def _push(database_url: str, server: Server, death: Death | None, pipe: Connecti
     from pushing import Call, WatchedClient
 
     from exports import usage_lines
+    from exports.cutover import drafts
     from warehouse.engine import make_engine
 
     usage_lines.KEYS_PER_READ = 9
     usage_lines.LINES_PER_CREATE = 3
+    drafts.QUOTATIONS_PER_CREATE = 2
     engine = make_engine(database_url)
     client = WatchedClient(server.connect())
 

@@ -45,6 +45,16 @@ create table marts.fct_usage_conservation (
 """
 
 
+_DECIDED = """
+with added as (
+    insert into ops.service (service_code, name) values (:code, :code) on conflict do nothing
+    returning service_code
+)
+insert into ops.cutover (service_code, phase, changed_by)
+select service_code, cast(:phase as text), 'test' from added
+"""
+
+
 def next_month(month: dt.date) -> dt.date:
     return (month + dt.timedelta(days=31)).replace(day=1)
 
@@ -254,9 +264,20 @@ class World:
         self.insert("fct_reconciliation", _reconciliation(month))
         self.insert("fct_usage_conservation", _conservation(month))
 
-    def bill(self, lines: list[dict[str, object]], *, verified: bool = True) -> None:
-        """Appends `lines` to the ledger, as a billing run and a push would."""
+    def bill(
+        self,
+        lines: list[dict[str, object]],
+        *,
+        verified: bool = True,
+        phase: str = "live",
+        state: str = "verified",
+        order: int = 41,
+    ) -> None:
+        """Appends `lines` to the ledger, as a billing run and a push would; their services are in
+        `phase` where nothing is decided on them yet."""
         with self.engine.begin() as connection:
+            for code in sorted({str(row["service_code"]) for row in lines}):
+                connection.execute(sa.text(_DECIDED), {"code": code, "phase": phase})
             run = connection.execute(
                 sa.insert(billing_run)
                 .values(
@@ -280,7 +301,7 @@ class World:
                 connection.execute(
                     sa.insert(odoo_push),
                     [
-                        {"line_key": row["line_key"], "state": "verified", "odoo_order_id": 41}
+                        {"line_key": row["line_key"], "state": state, "odoo_order_id": order}
                         for row in lines
                     ],
                 )

@@ -167,3 +167,39 @@ def test_files_that_cannot_be_written_leave_no_close(world: World, tmp_path: Pat
     with pytest.raises(FinanceExportError, match="could not be written"):
         close(world, month, tmp_path)
     assert recorded(world, month) == []
+
+
+def decide(world: World, phase: str) -> None:
+    """For the services of the lines, from a month that no other test closes."""
+    world.run(
+        "insert into ops.cutover (service_code, phase, effective_from, changed_by)"
+        " select service_code, :phase, '2027-02-01', 'test' from ops.service",
+        phase=phase,
+    )
+
+
+def test_a_close_waits_for_what_its_phase_sends_to_odoo(world: World, tmp_path: Path) -> None:
+    """Six lines, none of them pushed: due in a dual run and when live, not in shadow."""
+    month = dt.date(2027, 3, 1)
+    world.fill(month)
+    world.bill(lines_of(month), verified=False)
+    for phase in ("live", "dual_run"):
+        decide(world, phase)
+        assert [reason.split(",")[0] for reason in reasons(world, month, tmp_path)] == [
+            "6 lines are not verified in Odoo"
+        ], phase
+    decide(world, "shadow")
+    assert close(world, month, tmp_path).version == 1
+
+
+def test_a_dual_run_line_is_to_be_drafted(world: World, tmp_path: Path) -> None:
+    month = dt.date(2027, 5, 1)
+    decide(world, "dual_run")
+    world.fill(month)
+    world.bill(lines_of(month), state="drafted", order=77)
+    world.run("update ops.odoo_push set state = 'sent' where line_key like '%storage_gb:2027-05%'")
+    assert [reason.split(",")[0] for reason in reasons(world, month, tmp_path)] == [
+        "1 lines are not verified in Odoo"
+    ]
+    world.run("update ops.odoo_push set state = 'drafted' where state = 'sent'")
+    assert close(world, month, tmp_path).version == 1

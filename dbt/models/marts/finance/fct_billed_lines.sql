@@ -16,6 +16,10 @@ invoices as (
     select * from {{ ref('int_order_lines_invoiced') }}
 ),
 
+decisions as (
+    select * from {{ ref('stg_ops__cutover') }}
+),
+
 final as (
     select
         billed.line_key,
@@ -40,6 +44,7 @@ final as (
         billed.amount_precise,
         billed.currency,
         billed.billed_at,
+        {{ phase_of('billed.service_code', 'billed.period_start') }} as phase,
         coalesce(pushed.push_state, 'planned') as push_state,
         pushed.push_problem,
         pushed.push_reason,

@@ -1,0 +1,92 @@
+-- What opens the gate of the cutover. By phase, because a phase begins on a period's first day, and a
+-- month is that of the period's last: while a phase begins, a month may have periods of two.
+
+with
+
+reconciled as (
+    select * from {{ ref('fct_reconciliation') }}
+),
+
+decisions as (
+    select * from {{ ref('stg_ops__cutover') }}
+),
+
+judged as (
+    select
+        service_code,
+        date_trunc('month', coalesce(period_end - 1, period_start))::date as month,
+        status,
+        reason,
+        {{ phase_of('reconciled.service_code', 'reconciled.period_start') }} as phase,
+        coalesce(reason = 'unexplained', false) as is_unexplained,
+        greatest(abs(coalesce(app_delta, 0)), abs(coalesce(odoo_delta, 0))) as difference
+    from reconciled
+    where
+        service_code is not null
+        and period_start is not null
+),
+
+reasons as (
+    select
+        service_code,
+        month,
+        phase,
+        jsonb_object_agg(reason, lines) as by_reason
+    from (
+        select
+            service_code,
+            month,
+            phase,
+            reason,
+            count(*) as lines
+        from judged
+        where reason is not null
+        group by 1, 2, 3, 4
+    ) as counted
+    group by 1, 2, 3
+),
+
+months as (
+    select
+        service_code,
+        month,
+        phase,
+        count(*) as lines,
+        count(*) filter (where status <> 'not_compared') as compared,
+        count(*) filter (where status = 'match') as matched,
+        count(*) filter (where status = 'difference' and not is_unexplained) as explained,
+        count(*) filter (where is_unexplained) as unexplained,
+        count(*) filter (where status = 'not_compared') as not_compared,
+        round(100 * coalesce(sum(difference) filter (where is_unexplained), 0))::bigint
+            as unexplained_cents
+    from judged
+    group by 1, 2, 3
+),
+
+final as (
+    select
+        months.service_code || ':' || to_char(months.month, 'YYYY-MM-DD') || ':' || months.phase
+            as parity_key,
+        months.service_code,
+        months.month,
+        months.phase,
+        months.lines,
+        months.compared,
+        months.matched,
+        months.explained,
+        months.unexplained,
+        months.not_compared,
+        round(100.0 * months.matched / nullif(months.compared, 0), 2) as matched_pct,
+        round(100.0 * (months.matched + months.explained) / nullif(months.compared, 0), 2)
+            as explained_pct,
+        months.unexplained_cents,
+        coalesce(reasons.by_reason, '{}') as by_reason
+    from months
+    left join reasons
+        on
+            months.service_code = reasons.service_code
+            and months.month = reasons.month
+            and months.phase = reasons.phase
+)
+
+select * from final

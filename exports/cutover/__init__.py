@@ -1,0 +1,1 @@
+"""Who bills a service: its phases, the gate between them, the drafts of a dual run."""

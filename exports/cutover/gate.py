@@ -1,0 +1,250 @@
+"""The gate to a service's next phase: what a number of closed months in a row must have shown.
+
+Months are finance's: a period counts in the month of its last day. Only periods under the current
+phase count, so that a service that goes back begins anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from exports.billing_run import last_period_end
+from exports.cutover.decisions import newest
+from exports.cutover.phases import Phase, routed
+from warehouse.settings import Settings
+
+_PARITY = sa.text("""
+    select * from marts.rpt_parity
+    where service_code = :service and phase = :phase and month = any(:months)
+""")
+_USAGE = sa.text("""
+    select
+        month,
+        coalesce(sum(counters) filter (where bucket = 'unattributed'), 0)::bigint as unattributed,
+        max(abs(counters_difference)) as counters_difference,
+        max(abs(quantity_difference)) as quantity_difference
+    from marts.fct_usage_conservation
+    where service_code = :service and month = any(:months)
+    group by 1
+""")
+_NOT_BILLED = sa.text("""
+    select date_trunc('month', periods.period_end - 1)::date as month, count(*) as periods
+    from intermediate.int_subscription_periods as periods
+    left join intermediate.int_period_closings as closings
+        on
+            periods.subscription_key = closings.subscription_key
+            and periods.period_start = closings.period_start
+    where
+        periods.service_code = :service
+        and closings.closed_by_run is null
+        and date_trunc('month', periods.period_end - 1)::date = any(:months)
+    group by 1
+""")
+_IN_ODOO = routed("""
+    select
+        date_trunc('month', routed.period_end - 1)::date as month,
+        count(unsettled.line_key) as not_in_odoo,
+        count(*) filter (where routed.state = 'drafted' and routed.problem is not null)
+            as spoiled_drafts,
+        count(*) - count(marts.line_key) as not_in_marts
+    from routed
+    left join unsettled
+        on routed.line_key = unsettled.line_key
+    left join marts.fct_billed_lines as marts
+        on routed.line_key = marts.line_key
+    where
+        routed.service_code = :service
+        and routed.phase = :phase
+        and date_trunc('month', routed.period_end - 1)::date = any(:months)
+    group by 1
+""")
+
+_NOT_BUILT = (
+    "nothing is reconciled yet: `fusion-billing run`, `fusion-billing odoo mirror`, then"
+    " `fusion-billing reconcile`"
+)
+
+
+@dataclass(frozen=True)
+class MonthParity:
+    """A closed month under the current phase; all zero where there is nothing to see.
+    `unexplained` counts lines, `unexplained_amount` is in major units, without signs."""
+
+    month: dt.date
+    lines: int = 0
+    matched: int = 0
+    explained: int = 0
+    unexplained: int = 0
+    not_compared: int = 0
+    unexplained_amount: Decimal = Decimal(0)
+    unlinked: int = 0
+    unattributed_counters: int = 0
+    conservation_difference: Decimal | None = None  # the largest; None: no usage was judged
+    not_billed: int = 0
+    not_in_odoo: int = 0
+    spoiled_drafts: int = 0
+    not_in_marts: int = 0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`phase` is that of the newest decision, `since` its first day (None: from all time), `today`
+    the phase of a period that begins today. `reasons` is empty where the gate holds."""
+
+    service_code: str
+    phase: Phase
+    since: dt.date | None
+    today: Phase
+    next_phase: Phase | None
+    periods: int
+    tolerance: Decimal
+    months: tuple[MonthParity, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.reasons
+
+
+def gate(
+    connection: Connection,
+    settings: Settings,
+    service_code: str,
+    *,
+    today: dt.date,
+    periods: int | None = None,
+) -> Gate:
+    """The gate as the marts stood when they were last built."""
+    decision = newest(connection, service_code)
+    phase = decision.phase if decision else Phase.SHADOW
+    wanted = periods or settings.cutover_periods
+    months = _months(last_period_end(today, settings), wanted)
+    found = _parity(connection, service_code, phase, months) if phase.next else ()
+    if found is None:
+        reasons = [_NOT_BUILT]
+    else:
+        reasons = [
+            f"{month.month:%Y-%m}: {reason}"
+            for month in found
+            for reason in _reasons(month, phase, settings.cutover_tolerance)
+        ]
+    return Gate(
+        service_code=service_code,
+        phase=phase,
+        since=decision.effective_from if decision else None,
+        today=_phase_on(connection, service_code, today),
+        next_phase=phase.next,
+        periods=wanted,
+        tolerance=settings.cutover_tolerance,
+        months=found or (),
+        reasons=tuple(reasons),
+    )
+
+
+def _months(end: dt.date, count: int) -> list[dt.date]:
+    """The last `count` months of which every period has ended and outlived its grace by `end`."""
+    month = end.replace(day=1)
+    found: list[dt.date] = []
+    for _ in range(count):
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+        found.append(month)
+    return found[::-1]
+
+
+def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
+    query = sa.text("""
+        select phase from ops.cutover
+        where service_code = :service and (effective_from is null or effective_from <= :day)
+        order by change_id desc limit 1
+    """)
+    found = connection.execute(query, {"service": service_code, "day": day}).scalar_one_or_none()
+    return Phase(found or Phase.SHADOW)
+
+
+def _parity(
+    connection: Connection, service_code: str, phase: Phase, months: list[dt.date]
+) -> tuple[MonthParity, ...] | None:
+    """The months' figures; None where dbt has not built the marts."""
+    asked = {"service": service_code, "phase": phase.value, "months": months}
+
+    def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
+        return {row.month: row for row in connection.execute(query, asked)}
+
+    try:
+        with connection.begin_nested():
+            parity, usage = by_month(_PARITY), by_month(_USAGE)
+            not_billed, in_odoo = by_month(_NOT_BILLED), by_month(_IN_ODOO)
+    except sa.exc.ProgrammingError:
+        return None
+    found = []
+    for month in months:
+        values: dict[str, Any] = {}
+        if month in parity:
+            row = parity[month]
+            names = ("lines", "matched", "explained", "unexplained", "not_compared")
+            values |= {name: getattr(row, name) for name in names}
+            values["unexplained_amount"] = Decimal(row.unexplained_cents) / 100
+            values["unlinked"] = row.by_reason.get("unlinked_account", 0)
+        if month in usage:
+            row = usage[month]
+            values["unattributed_counters"] = row.unattributed
+            values["conservation_difference"] = max(
+                Decimal(row.counters_difference), row.quantity_difference
+            )
+        if month in not_billed:
+            values["not_billed"] = not_billed[month].periods
+        if month in in_odoo:
+            row = in_odoo[month]
+            places = ("not_in_odoo", "spoiled_drafts", "not_in_marts")
+            values |= {name: getattr(row, name) for name in places}
+        found.append(MonthParity(month, **values))
+    return tuple(found)
+
+
+def _reasons(month: MonthParity, phase: Phase, tolerance: Decimal) -> Iterator[str]:
+    label = f"{month.month:%Y-%m}"
+    if not month.lines:
+        yield f"no lines of periods in {phase}"
+    # Once Odoo bills, the old biller may be silent; before, there is nothing else to compare with.
+    elif month.not_compared and phase is not Phase.LIVE:
+        yield (
+            f"{month.not_compared} of {month.lines} lines are not compared: `fusion-billing import`"
+            " the app's invoices"
+        )
+    if month.unexplained and not 0 < month.unexplained_amount <= tolerance:
+        yield (
+            f"{month.unexplained} lines are unexplained, {month.unexplained_amount:.2f} in all"
+            f" (tolerance {tolerance:.2f}): `fusion-billing reconcile --month {label}`"
+        )
+    if month.unlinked:
+        yield (
+            f"{month.unlinked} lines of accounts without a link: Odoo, Usage billing, Usage account"
+            " links"
+        )
+    if month.unattributed_counters:
+        yield (
+            f"{month.unattributed_counters} counters have no subscription or no linked account:"
+            " make it in Odoo, then `fusion-billing odoo mirror` and `run`"
+        )
+    if month.conservation_difference is None:
+        yield "no usage was judged: `fusion-billing run`"
+    elif month.conservation_difference:
+        yield f"usage is not conserved, by up to {month.conservation_difference:f}: see the runbook"
+    if month.not_billed:
+        yield f"{month.not_billed} periods have ended and are not billed: `fusion-billing run`"
+    if month.not_in_odoo:
+        yield f"{month.not_in_odoo} lines are not in Odoo: `fusion-billing odoo push`"
+    if month.spoiled_drafts:
+        yield (
+            f"{month.spoiled_drafts} drafted lines were confirmed, cancelled or edited in Odoo:"
+            " ops.odoo_push has the reasons"
+        )
+    if month.not_in_marts:
+        yield f"{month.not_in_marts} lines are newer than the marts: `fusion-billing reconcile`"

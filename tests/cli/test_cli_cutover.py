@@ -1,0 +1,61 @@
+"""The cutover's commands as processes: what they answer, and with which exit status."""
+
+from __future__ import annotations
+
+import psycopg
+from command_line import Finished, fusion_billing
+
+
+def test_a_new_service_is_in_shadow_and_stays_there(env: dict[str, str], database_url: str) -> None:
+    def command(line: str) -> Finished:
+        return fusion_billing(*line.split(), env=env)
+
+    told = command("service add nexacloud")
+    assert told.status == 0
+    assert "In shadow nothing goes to Odoo" in told.stdout
+
+    (found,) = command("cutover status --format json").json()
+    assert (found["phase"], found["next_phase"], found["holds"]) == ("shadow", "dual_run", False)
+    assert command("cutover status").status == 0
+    named = command("cutover status nexacloud")
+    assert (named.status, "nothing is reconciled yet" in named.stdout) == (1, True)
+
+    refused = command("cutover advance nexacloud")
+    assert (refused.status, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("refused: nexacloud does not go to dual_run:\n  - nothing is")
+    assert command("cutover advance nexacloud --dry-run").status == 1
+    back = command("cutover back nexacloud --note why")
+    assert (back.status, "the first phase" in back.stderr) == (1, True)
+    assert "nothing was ever decided" in command("cutover history nexacloud").stdout
+    assert command("cutover history nexacloud --format json").json() == []
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select count(*) from ops.cutover").fetchone() == (0,)
+
+
+def test_a_service_that_nobody_billed_before_starts_live(env: dict[str, str]) -> None:
+    added = fusion_billing(
+        "service", "add", "nexaclub", "--phase", "live", "--format", "json", env=env
+    )
+    assert (added.status, added.json()["phase"]) == (0, "live")
+    went_back = fusion_billing(
+        "cutover", "back", "nexaclub", "--note", "not yet", "--by", "ada", "--from", "2099-01-01",
+        "--format", "json", env=env,
+    )  # fmt: skip
+    assert went_back.status == 0
+    assert went_back.json()["effective_from"] == "2099-01-01"
+    history = fusion_billing("cutover", "history", "nexaclub", "--format", "json", env=env).json()
+    assert [(row["phase"], row["effective_from"], row["note"]) for row in history] == [
+        ("live", None, "from the start"),
+        ("dual_run", "2099-01-01", "not yet"),
+    ]
+    assert history[1]["changed_by"] == "ada"
+
+
+def test_what_cannot_be_asked(env: dict[str, str]) -> None:
+    unknown = fusion_billing("cutover", "history", "nexo", env=env)
+    assert (unknown.status, unknown.stdout) == (2, "")
+    assert "There is no service 'nexo'" in unknown.stderr
+    no_note = fusion_billing("cutover", "back", "nexaclub", env=env)
+    assert (no_note.status, "--note" in no_note.stderr) == (2, True)
+    parity = fusion_billing("parity", env=env)
+    assert (parity.status, "Nothing is reconciled yet" in parity.stderr) == (2, True)

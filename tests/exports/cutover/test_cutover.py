@@ -1,0 +1,327 @@
+"""The cutover: gates that name all that is lacking, decisions that stay, and the way back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from marts import Row, insert, start_afresh
+from pushing import due
+from sqlalchemy.engine import Engine
+
+from exports.cutover.decisions import (
+    CutoverError,
+    CutoverRefusedError,
+    begin,
+    history,
+)
+from exports.cutover.moving import advance, back, status
+from exports.cutover.phases import Phase
+from ingest.keys import add_service
+from warehouse.settings import Settings
+from warehouse.tables import billed_line, billing_run, odoo_push
+
+D = Decimal
+TODAY = dt.date(2025, 11, 20)
+SEPTEMBER, OCTOBER, DECEMBER = (dt.date(2025, month, 1) for month in (9, 10, 12))
+CLOUD = "nexacloud"
+TABLES = """
+create table marts.rpt_parity (
+    service_code text, month date, phase text, lines bigint, compared bigint, matched bigint,
+    explained bigint, unexplained bigint, not_compared bigint, unexplained_cents bigint,
+    by_reason jsonb);
+create table marts.fct_usage_conservation (
+    service_code text, metric_code text, month date, bucket text, counters bigint,
+    quantity numeric, counters_difference bigint, quantity_difference numeric);
+create table marts.fct_billed_lines (line_key text);
+create table intermediate.int_subscription_periods (
+    subscription_key text, service_code text, period_start date, period_end date);
+create table intermediate.int_period_closings (
+    subscription_key text, period_start date, closed_by_run bigint);
+"""
+
+
+class Cutover:
+    """NexaCloud with September and October in `phase`: ten lines a month, all of them matched."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.settings = Settings(_env_file=None)
+        start_afresh(engine)
+        add_service(engine, CLOUD, "NexaCloud")
+        with engine.begin() as connection:
+            connection.execute(sa.text(TABLES))
+
+    def run(self, statement: str, **values: object) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+
+    def agree(self, phase: str, *months: dt.date) -> None:
+        for month in months or (SEPTEMBER, OCTOBER):
+            with self.engine.begin() as connection:
+                parity = {"lines": 10, "compared": 10, "matched": 9, "explained": 1}
+                nothing = dict.fromkeys(("unexplained", "not_compared", "unexplained_cents"), 0)
+                where = {"service_code": CLOUD, "month": month}
+                insert(
+                    connection,
+                    "marts.rpt_parity",
+                    [{**where, "phase": phase, **parity, **nothing, "by_reason": '{"price": 1}'}],
+                )
+                usage = {"metric_code": "hours", "bucket": "billed", "counters": 30}
+                zero = {"quantity": 30, "counters_difference": 0, "quantity_difference": 0}
+                insert(connection, "marts.fct_usage_conservation", [{**where, **usage, **zero}])
+
+    def bill(self, *lines: Row, state: str | None = None, order: int = 100) -> None:
+        """Ledger lines, in the marts too, and what became of them in Odoo."""
+        with self.engine.begin() as connection:
+            run_id = connection.execute(
+                sa.insert(billing_run).returning(billing_run.c.run_id),
+                {"run_date": OCTOBER, "build_id": "b", "high_water_xid": "1", "lines": 1,
+                 "catalog_sha256": "", "code_version": "", "adjustments": 0, "amount": 0,
+                 "lines_sha256": ""},
+            ).scalar_one()  # fmt: skip
+            connection.execute(
+                sa.insert(billed_line), [{**line, "run_id": run_id} for line in lines]
+            )
+            keys = [{"line_key": line["line_key"]} for line in lines]
+            insert(connection, "marts.fct_billed_lines", keys)
+            if state:
+                connection.execute(
+                    sa.insert(odoo_push),
+                    [{**key, "state": state, "odoo_order_id": order} for key in keys],
+                )
+
+    def reasons(self, service: str = CLOUD, **options: Any) -> list[str]:
+        (found,) = status(self.engine, self.settings, today=TODAY, service_code=service, **options)
+        return list(found.reasons)
+
+    def advance(self, **options: Any) -> Any:
+        given = {"today": TODAY, "by": "ada", **options}
+        return advance(self.engine, self.settings, CLOUD, **given)
+
+    def back(self, **options: Any) -> Any:
+        given = {"today": TODAY, "by": "ada", "note": "prices are wrong", **options}
+        return back(self.engine, self.settings, CLOUD, **given)
+
+
+@pytest.fixture
+def cutover(engine: Engine) -> Cutover:
+    return Cutover(engine)
+
+
+def test_a_service_moves_on_when_two_months_agree(cutover: Cutover) -> None:
+    """The decision keeps who, when and what the gate said; it takes effect next month."""
+    cutover.agree("shadow")
+    dry = cutover.advance(dry_run=True)
+    assert (dry.phase, dry.change_id) == (Phase.DUAL_RUN, None)
+    assert history(cutover.engine, CLOUD) == []
+    decision = cutover.advance(note="as agreed with finance")
+    assert (decision.phase, decision.effective_from) == (Phase.DUAL_RUN, DECEMBER)
+    (kept,) = history(cutover.engine, CLOUD)
+    assert kept == decision
+    assert (kept.changed_by, kept.note) == ("ada", "as agreed with finance")
+    assert kept.changed_at is not None
+    assert kept.gate is not None
+    assert (kept.gate["phase"], kept.gate["periods"], kept.gate["reasons"]) == ("shadow", 2, [])
+    assert [month["month"] for month in kept.gate["months"]] == ["2025-09-01", "2025-10-01"]
+    (found,) = status(cutover.engine, cutover.settings, today=TODAY)
+    assert (found.phase, found.since, found.today) == (Phase.DUAL_RUN, DECEMBER, Phase.SHADOW)
+    # What agreed in shadow says nothing of the dual run.
+    with pytest.raises(CutoverRefusedError) as refused:
+        cutover.advance()
+    assert refused.value.reasons == [
+        "2025-09: no lines of periods in dual_run",
+        "2025-10: no lines of periods in dual_run",
+    ]
+
+
+def test_every_reason_is_listed(cutover: Cutover) -> None:
+    cutover.agree("shadow", OCTOBER)
+    cutover.run(
+        "update marts.rpt_parity set unexplained = 1, not_compared = 2, unexplained_cents = 125,"
+        " by_reason = '{\"unlinked_account\": 3}'"
+    )
+    cutover.run("update marts.fct_usage_conservation set counters_difference = -2")
+    cutover.run(
+        "insert into marts.fct_usage_conservation values"
+        " (:service, 'hours', :month, 'unattributed', 7, 7, 0, 0)",
+        service=CLOUD,
+        month=OCTOBER,
+    )
+    cutover.run(
+        "insert into intermediate.int_subscription_periods values"
+        " ('nexacloud:s', :service, '2025-09-15', '2025-10-15'),"
+        " ('nexacloud:s', :service, '2025-10-15', '2025-11-15')",
+        service=CLOUD,
+    )
+    with pytest.raises(CutoverRefusedError) as refused:
+        cutover.advance(to=Phase.LIVE)
+    assert [reason.split(": `")[0] for reason in refused.value.reasons] == [
+        "one phase at a time: dual_run comes after shadow",
+        "2025-09: no lines of periods in shadow",
+        "2025-09: no usage was judged",
+        "2025-10: 2 of 10 lines are not compared",
+        "2025-10: 1 lines are unexplained, 1.25 in all (tolerance 0.00)",
+        "2025-10: 3 lines of accounts without a link: Odoo, Usage billing, Usage account links",
+        "2025-10: 7 counters have no subscription or no linked account: make it in Odoo, then"
+        " `fusion-billing odoo mirror` and `run`",
+        "2025-10: usage is not conserved, by up to 2: see the runbook",
+        "2025-10: 1 periods have ended and are not billed",
+    ]
+    assert str(refused.value).startswith("nexacloud does not go to live:\n  - one phase")
+    assert history(cutover.engine, CLOUD) == []
+
+
+def test_a_tolerance_lets_unexplained_cents_through(cutover: Cutover) -> None:
+    cutover.agree("shadow")
+    cutover.run("update marts.rpt_parity set unexplained = 1, unexplained_cents = 125")
+    assert len(cutover.reasons()) == 2
+    cutover.settings = Settings(_env_file=None, cutover_tolerance=D("1.24"))
+    assert len(cutover.reasons()) == 2
+    cutover.settings = Settings(_env_file=None, cutover_tolerance=D("1.25"))
+    assert cutover.reasons() == []
+
+
+def test_the_months_are_those_that_have_ended(cutover: Cutover) -> None:
+    """On 1 November, a day of grace before October counts; three months are asked for on demand."""
+    cutover.agree("shadow")
+    assert cutover.reasons() == []
+    assert cutover.reasons(periods=3)[0].startswith("2025-08: no lines")
+    (found,) = status(cutover.engine, cutover.settings, today=dt.date(2025, 11, 1))
+    assert [month.month for month in found.months] == [dt.date(2025, 8, 1), SEPTEMBER]
+    (found,) = status(cutover.engine, cutover.settings, today=dt.date(2025, 11, 2))
+    assert [month.month for month in found.months] == [SEPTEMBER, OCTOBER]
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "order", "reason"),
+    [
+        ("shadow", None, 100, None),
+        ("dual_run", None, 100, "1 lines are not in Odoo: `fusion-billing odoo push`"),
+        ("dual_run", "sent", 200, "1 lines are not in Odoo: `fusion-billing odoo push`"),
+        ("dual_run", "drafted", 200, None),
+        ("live", "refused", 100, "1 lines are not in Odoo: `fusion-billing odoo push`"),
+        ("live", "verified", 100, None),
+        ("live", "invoiced", 100, None),
+    ],
+)
+def test_every_due_line_stands_in_odoo(
+    cutover: Cutover, phase: str, state: str | None, order: int, reason: str | None
+) -> None:
+    begin(cutover.engine, CLOUD, Phase(phase), by="ada", note="from the start")
+    cutover.agree(phase)
+    cutover.bill(due(100), state=state, order=order)
+    assert cutover.reasons() == ([f"2025-09: {reason}"] if reason else [])
+
+
+def test_a_confirmed_draft_keeps_the_gate_shut(cutover: Cutover) -> None:
+    begin(cutover.engine, CLOUD, Phase.DUAL_RUN, by="ada", note="from the start")
+    cutover.agree("dual_run")
+    cutover.bill(due(100), state="drafted", order=200)
+    cutover.run("update ops.odoo_push set problem = 'draft_confirmed'")
+    assert [reason.split(":")[1] for reason in cutover.reasons()] == [
+        " 1 drafted lines were confirmed, cancelled or edited in Odoo"
+    ]
+
+
+def test_marts_older_than_the_ledger_open_nothing(cutover: Cutover) -> None:
+    cutover.agree("shadow")
+    cutover.bill(due(100))
+    cutover.run("delete from marts.fct_billed_lines")
+    assert cutover.reasons() == [
+        "2025-09: 1 lines are newer than the marts: `fusion-billing reconcile`"
+    ]
+
+
+def test_a_live_service_may_retire_its_biller_when_nothing_is_compared(cutover: Cutover) -> None:
+    begin(cutover.engine, CLOUD, Phase.LIVE, by="ada", note="from the start")
+    cutover.agree("live")
+    cutover.run("update marts.rpt_parity set not_compared = 10, compared = 0, matched = 0")
+    assert cutover.advance().phase is Phase.RETIRED
+    with pytest.raises(CutoverRefusedError, match="retired, the last phase"):
+        cutover.advance()
+    with pytest.raises(CutoverRefusedError, match="there already"):
+        cutover.advance(to=Phase.RETIRED)
+
+
+def test_billed_periods_keep_their_phase(cutover: Cutover) -> None:
+    """The last billed period began on 15 October: the first day must come after it."""
+    cutover.agree("shadow")
+    line = due(100) | {"period_start": dt.date(2025, 10, 15), "period_end": dt.date(2025, 11, 15)}
+    cutover.bill(line)
+    for first in (SEPTEMBER, dt.date(2025, 10, 15)):
+        with pytest.raises(CutoverRefusedError) as refused:
+            cutover.advance(effective_from=first)
+        assert refused.value.reasons == [
+            f"from {first} it would reach periods that are billed already, the last began on"
+            " 2025-10-15: `--from 2025-10-16` or later"
+        ]
+    with pytest.raises(CutoverRefusedError, match="for all periods it would reach"):
+        begin(cutover.engine, CLOUD, Phase.LIVE, by="ada", note="at once")
+    assert cutover.advance(effective_from=dt.date(2025, 10, 16)).phase is Phase.DUAL_RUN
+
+
+def test_going_back_needs_no_gate_but_a_note(cutover: Cutover) -> None:
+    begin(cutover.engine, CLOUD, Phase.LIVE, by="ada", note="from the start")
+    cutover.bill(due(100), state="verified")
+    with pytest.raises(CutoverError, match="needs a reason: --note"):
+        cutover.back(note=" ")
+    with pytest.raises(CutoverError, match="needs a reason: --note"):
+        cutover.advance(to=Phase.DUAL_RUN)
+    with pytest.raises(CutoverError, match="retired is not before live"):
+        cutover.back(to=Phase.RETIRED)
+    assert cutover.back(dry_run=True).change_id is None
+    decision = cutover.back()
+    assert (decision.phase, decision.effective_from) == (Phase.DUAL_RUN, DECEMBER)
+    assert (decision.note, decision.gate) == ("prices are wrong", None)
+    with pytest.raises(CutoverRefusedError, match="billed already"):
+        cutover.back(effective_from=SEPTEMBER)
+    assert cutover.back(effective_from=OCTOBER).phase is Phase.SHADOW
+    with pytest.raises(CutoverRefusedError, match="shadow, the first phase"):
+        cutover.back()
+    phases = [each.phase for each in history(cutover.engine, CLOUD)]
+    assert phases == [Phase.LIVE, Phase.DUAL_RUN, Phase.SHADOW]
+
+
+def test_two_at_once_move_a_service_one_phase(cutover: Cutover) -> None:
+    cutover.agree("shadow")
+    outcomes: list[object] = []
+    ready = threading.Barrier(4)
+
+    def move() -> None:
+        ready.wait()
+        try:
+            outcomes.append(cutover.advance().phase)
+        except CutoverRefusedError as error:
+            outcomes.append(error.reasons)
+
+    threads = [threading.Thread(target=move) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count(Phase.DUAL_RUN) == 1
+    assert [each.phase for each in history(cutover.engine, CLOUD)] == [Phase.DUAL_RUN]
+
+
+def test_decisions_stay(cutover: Cutover) -> None:
+    begin(cutover.engine, CLOUD, Phase.LIVE, by="ada", note="from the start")
+    for statement in ("update ops.cutover set phase = 'shadow'", "delete from ops.cutover"):
+        with pytest.raises(sa.exc.DBAPIError, match="it is append-only"):
+            cutover.run(statement)
+
+
+def test_an_unknown_service_and_marts_that_are_not_built(cutover: Cutover) -> None:
+    with pytest.raises(CutoverError, match="no service 'nexo'"):
+        history(cutover.engine, "nexo")
+    with pytest.raises(CutoverError, match="no service 'nexo'"):
+        cutover.reasons("nexo")
+    cutover.run("drop table marts.rpt_parity")
+    (reason,) = cutover.reasons()
+    assert reason.startswith("nothing is reconciled yet: `fusion-billing run`")
+    with pytest.raises(CutoverRefusedError, match="nothing is reconciled yet"):
+        cutover.advance()
