@@ -211,8 +211,9 @@ def _stored_versions(
 ) -> dict[str, list[_Version]]:
     table = app_invoice.c
     updated_at = table.payload["updated_at"].astext.label("updated_at")
+    needed = (*KEY, "service_code", "content_sha256", *HEAD)  # a payload is large
     statement = (
-        sa.select(app_invoice, updated_at)
+        sa.select(*(table[name] for name in needed), updated_at)
         .where(table.source == source, table.external_invoice_id == sa.func.any(ids))
         .order_by(table.external_invoice_id, table.version)
     )
@@ -241,7 +242,7 @@ def _newest_lines(
     connection: Connection, source: str, versions: dict[str, list[_Version]]
 ) -> dict[str, dict[str, tuple[Any, ...]]]:
     table = app_billing_line.c
-    statement = sa.select(app_billing_line).where(
+    statement = sa.select(*(table[name] for name in (*KEY, *LINE))).where(
         table.source == source, table.external_invoice_id == sa.func.any(list(versions))
     )
     found: dict[str, dict[str, tuple[Any, ...]]] = {name: {} for name in versions}
