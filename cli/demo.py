@@ -217,20 +217,19 @@ def make_services(engine: Engine, world: World) -> dict[str, str]:
 
 
 def _add_service(engine: Engine, code: str, name: str, world: World) -> None:
-    """Odoo bills them all. NexaMaps only since the second month: the first was its dual run."""
+    """Odoo bills them all. What NexaClub used in the first month is on drafts, to look at."""
     add_service(engine, code, name)
-    if code != NEXAMAPS:
-        begin(engine, code, Phase.LIVE, by="demo", note="billed by Odoo from the start")
-        return
-    begin(engine, code, Phase.DUAL_RUN, by="demo", note="drafts beside the old biller")
-    begin(
-        engine,
-        code,
-        Phase.LIVE,
-        by="demo",
-        note="after a month of dual run",
-        effective_from=world.second,
-    )
+    begin(engine, code, Phase.LIVE, by="demo", note="billed by Odoo from the start")
+    if code == NEXACLUB:
+        for phase, first_day in ((Phase.DUAL_RUN, world.first), (Phase.LIVE, world.second)):
+            begin(
+                engine,
+                code,
+                phase,
+                by="demo",
+                note="a month on drafts",
+                effective_from=first_day,
+            )
 
 
 @contextlib.contextmanager
