@@ -1,5 +1,5 @@
--- What opens the gate of the cutover. By phase, because a phase begins on a period's first day, and a
--- month is that of the period's last: while a phase begins, a month may have periods of two.
+-- What opens the gate of the cutover. By phase, because a phase begins on a period's first day,
+-- and a month is that of the period's last: while a phase begins, a month may have periods of two.
 
 with
 
