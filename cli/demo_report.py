@@ -82,7 +82,8 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
         allocated = {row[0]: _text(round(row[1], 2)) for row in costs}
         outcomes = connection.execute(
             sa.text(
-                "select subscription_key, metric_code, period_start, status, reason"
+                "select subscription_key, coalesce(metric_code, item_type) as item, period_start,"
+                " status, reason"
                 " from marts.fct_reconciliation"
             )
         ).all()
@@ -91,7 +92,7 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
         if row.status == "difference":
             differences[row.reason] = differences.get(row.reason, 0) + 1
     found = {
-        (row.subscription_key, row.metric_code, row.period_start.replace(day=1)): row.reason
+        (row.subscription_key, row.item, row.period_start.replace(day=1)): row.reason
         for row in outcomes
         if row.status == "difference"
     }

@@ -14,6 +14,7 @@ from sandbox.companies import Client
 INITIAL = "initial"  # posted before the first billing run
 LATE = "late"  # posted after it
 CONFLICT = "conflict"  # known transaction id, other payload: must be refused
+BASE_FEE = "base_fee"  # where a metric's code stands of a usage charge
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from sandbox.catalogue import CURRENCY, NEXACLOUD, NEXADESK, NEXAMAPS
+from sandbox.catalogue import CURRENCY
 from sandbox.model import Planted, Subscription, World, add_months
 from sandbox.planter import billed, to_cents
 from sandbox.usage import UsageKey
-
-BILLED_BY_APPS = (NEXACLOUD, NEXADESK, NEXAMAPS)
 
 # Percent, by province: federal GST beside QST or PST, or the harmonized HST. None abroad.
 TAXES: dict[str, tuple[tuple[str, Decimal], ...]] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
-from sandbox.catalogue import NEXACLOUD, NEXADESK, NEXAMAPS, ChargeSpec
-from sandbox.model import Planted, Subscription
+from sandbox.catalogue import BILLED_BY_APPS, NEXACLOUD, NEXADESK, NEXAMAPS, ChargeSpec
+from sandbox.model import BASE_FEE, Planted, Subscription, add_months
 from sandbox.planter import CENT, Planter, to_cents
 
 
@@ -130,4 +130,29 @@ def unlinked_cases(planter: Planter) -> list[Planted]:
         amount = planter.amount(sub, "compute_hours", month)
         planted = planter.planted("unlinked_account", sub, "compute_hours", month, note)
         cases.append(replace(planted, reason="unlinked_account", difference=amount))
+        fee = planter.planted("unlinked_account", sub, BASE_FEE, month, note)
+        cases.append(replace(fee, reason="unlinked_account"))
+    return cases
+
+
+def prorated_cases(planter: Planter) -> list[Planted]:
+    """Not planted, but there: who began or ended within the second month paid the app by days, and
+    Odoo the whole fee."""
+    world = planter.world
+    month = world.second
+    days = (add_months(month, 1) - month).days
+    cases = []
+    for sub in world.subscriptions:
+        start = max(month, sub.start_date)
+        end = add_months(month, 1)
+        if sub.end_date is not None:
+            end = min(end, sub.end_date + timedelta(days=1))
+        part = (end - start).days
+        if sub.service_code in BILLED_BY_APPS and 0 < part < days:
+            fee = world.plan(sub.plan_code).base_fee
+            case = planter.planted(
+                "proration", sub, BASE_FEE, month, f"the app billed {part} of {days} days"
+            )
+            difference = to_cents(fee * part / days) - fee
+            cases.append(replace(case, reason="proration", difference=difference))
     return cases

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandbox.model import Account, World
-from sandbox.planted_billing import billing_cases, unlinked_cases
+from sandbox.planted_billing import billing_cases, prorated_cases, unlinked_cases
 from sandbox.planted_usage import usage_cases
 from sandbox.planter import Planter
 
@@ -19,6 +19,7 @@ def plant(world: World) -> World:
     extra = [counter for _, _, counters in found for counter in counters]
     planted += billing_cases(planter)
     planted += unlinked_cases(planter)
+    planted += prorated_cases(planter)
     unlinked = {(p.service_code, p.external_account_id) for p in planted if p.kind == "no_link"}
     return replace(
         world,

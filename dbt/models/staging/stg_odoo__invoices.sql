@@ -11,6 +11,7 @@ final as (
         {{ odoo_text('move_type') }} as move_type,
         {{ odoo_text('state') }} as invoice_state,
         {{ odoo_text('payment_state') }} as payment_state,
+        {{ odoo_id('reversed_entry_id') }} as odoo_reversed_invoice_id,
         {{ odoo_id('partner_id') }} as odoo_partner_id,
         {{ odoo_id('reversed_entry_id') }} as reversed_invoice_id,
         {{ odoo_date('invoice_date') }} as invoice_date,

@@ -19,6 +19,7 @@ final as (
         {{ odoo_id('plan_id') }} as odoo_plan_id,
         {{ odoo_date('start_date') }} as start_date,
         {{ odoo_date('end_date') }} as end_date,
+        {{ odoo_date('next_invoice_date') }} as next_invoice_date,
         {{ odoo_date('x_fc_trial_end') }} as trial_end,
         {{ odoo_text('x_fc_pauses') }} as pauses
     from source

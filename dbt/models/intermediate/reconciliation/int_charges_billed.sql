@@ -1,4 +1,4 @@
--- The ledger's total per subscription, charge and period, beside what its first lines said.
+-- The ledger's total per subscription, charge and period, beside what it said before late usage.
 
 with
 
@@ -12,7 +12,7 @@ final as (
         subscription_key,
         plan_code,
         metric_code,
-        charge_key,
+        {{ charge_as_a_whole('charge_key', 'plan_code') }} as charge_key,
         period_start,
         -- An adjustment may name another account or a shorter period than the line it adjusts.
         (array_agg(currency order by billed_at desc, adjustment_no desc))[1] as currency,
@@ -20,6 +20,10 @@ final as (
         (array_agg(period_end order by billed_at desc, adjustment_no desc))[1] as period_end,
         sum(quantity_billed) as quantity,
         sum(amount) as amount,
+        coalesce(sum(quantity_billed) filter (where reason <> 'late_usage'), 0)
+            as quantity_in_time,
+        coalesce(sum(quantity_used) filter (where reason <> 'late_usage'), 0)
+            as quantity_used_in_time,
         coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
         bool_or(reason = 'late_usage') as has_late_usage
     from billed
