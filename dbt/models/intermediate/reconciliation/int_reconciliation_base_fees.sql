@@ -81,7 +81,8 @@ odoo as (
         period_start,
         account_key,
         period_end,
-        null as currency,
+        -- An order that nothing was invoiced of yet is in the company's currency, as charges are.
+        {{ company_currency() }} as currency,
         quantity,
         amount,
         0 as credited_amount,

@@ -107,11 +107,15 @@ priced as (
     select
         *,
         coalesce(
-            implied_price > 0 and abs(implied_price * quantity - amount) <= tolerance, false
+            implied_price > 0
+            and abs({{ round_money('implied_price * quantity', 'currency') }} - amount)
+            <= tolerance,
+            false
         ) as is_at_a_price,
         coalesce(
-            amount >= quantity * lowest_price - tolerance
-            and amount <= quantity * highest_price + flat_amount + tolerance,
+            amount >= {{ round_money('quantity * lowest_price', 'currency') }} - tolerance
+            and amount
+            <= {{ round_money('quantity * highest_price + flat_amount', 'currency') }} + tolerance,
             false
         ) as is_at_our_price,
         -- Whole days as the app states them, or the part of one that it states.
@@ -153,8 +157,16 @@ judged as (
                         part.days < nominal_days
                         and part.days > 0
                         and (
-                            abs(amount - list_amount * part.days / nominal_days) <= tolerance
-                            or abs(list_amount - amount * part.days / nominal_days) <= tolerance
+                            abs(
+                                amount - {{ round_money(
+                                    'list_amount * part.days / nominal_days', 'currency'
+                                ) }}
+                            ) <= tolerance
+                            or abs(
+                                list_amount - {{ round_money(
+                                    'amount * part.days / nominal_days', 'currency'
+                                ) }}
+                            ) <= tolerance
                         )
                 ) then 'proration'
             when
@@ -174,13 +186,20 @@ judged as (
                         select 1
                         from unnest(tier_prices, tier_flat_amounts) as tier (price, flat_amount)
                         where
-                            abs(other_quantity * tier.price + tier.flat_amount - amount)
-                            <= tolerance
+                            abs(
+                                {{ round_money(
+                                    'other_quantity * tier.price + tier.flat_amount', 'currency'
+                                ) }} - amount
+                            ) <= tolerance
                     )
                     or (
                         quantity_used <> other_quantity
                         and lowest_price = highest_price
-                        and abs(quantity_used * lowest_price + flat_amount - amount) <= tolerance
+                        and abs(
+                            {{ round_money(
+                                'quantity_used * lowest_price + flat_amount', 'currency'
+                            ) }} - amount
+                        ) <= tolerance
                     )
                 ) then 'tier_or_quota'
             when is_other_quantity and (amount = list_amount or is_at_our_price) then 'quantity'
