@@ -84,6 +84,9 @@ def test_public_names_are_where_contracts_say(build: Build, database_url: str) -
         "fct_cogs_monthly",
         "fct_margin_monthly",
         "fct_reconciliation",
+        "fct_reconciliation_history",
+        "rpt_reconciliation_monthly",
+        "rpt_reconciliation_accounts",
     ):
         assert f"marts.{mart}" in names
 

@@ -128,7 +128,7 @@ def test_reconcile_lists_the_planted_differences(demo: Demo, demo_database: str)
     assert sorted(
         (
             row["subscription_key"],
-            row["metric_code"],
+            row["item"],
             date.fromisoformat(row["period_start"]).replace(day=1),
             row["reason"],
         )

@@ -71,19 +71,19 @@ class Reconciled:
         bill(engine, self.settings, run_date=RUN_DATE)
         engine.dispose()
 
-    def reconcile(self) -> None:
-        """The build of finance's models, the snapshot included."""
-        self._finance("build", "--exclude-resource-type", "test")
+    def reconcile(self, models: str = "fqn:*") -> None:
+        """The build of finance's models, or of some of them, the snapshot included."""
+        self._finance("build", models, "--exclude-resource-type", "test")
 
     def hold(self) -> None:
         """All tests of finance's models; raises DbtBuildError with those that fail."""
-        self._finance("test")
+        self._finance("test", "fqn:*")
 
-    def _finance(self, command: str, *arguments: str) -> None:
+    def _finance(self, command: str, models: str, *arguments: str) -> None:
         run_dbt(
             self.url,
             self.settings,
-            *(command, "--quiet", "--select", "fqn:*", "--exclude", "+tag:rating"),
+            *(command, "--quiet", "--select", models, "--exclude", "+tag:rating"),
             *("--exclude-resource-type", "unit_test", *arguments),
         )
 
