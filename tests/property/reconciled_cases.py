@@ -88,8 +88,8 @@ APART = {
 }
 KINDS = OF_THE_APP | OF_ODOO | OF_A_SIDE | APART
 # What a dual run cannot show, for nothing is invoiced there, and what the shadow cannot.
-INVOICED = {"invoice_altered", "odoo_credit", "odoo_currency", "tax", "fee_credit", "fee_tax"}
-IN_ODOO = {*OF_ODOO, *INVOICED, *(kind for kind in APART if kind.startswith("fee_"))}
+INVOICED = {"invoice_altered", "odoo_credit", "odoo_currency", "fee_credit", "fee_tax"}
+IN_ODOO = {"tax", *OF_ODOO, *INVOICED, *(kind for kind in APART if kind.startswith("fee_"))}
 # Two that both change how much was counted are one quantity that nobody can take apart again.
 COUNTED = {"late", "utc_months", "no_quota", "quantity"}
 ONE_ROW = [

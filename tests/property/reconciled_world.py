@@ -287,6 +287,10 @@ def _invoice(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
                 "qty_delivered": 0 if drafted else float(edited),
                 "price_unit": float(form.price),
                 "x_fc_line_key": key,
+                # What Odoo computes of the ordered quantity.
+                "x_fc_dual_run": drafted,
+                "price_subtotal": str(cents(edited * form.price) if drafted else 0),
+                "price_tax": str(cents(cents(edited * form.price) * TAX) if drafted else 0),
             }
         )
         if drafted:

@@ -50,42 +50,33 @@ posted as (
     group by 1
 ),
 
--- A line of a quotation has its quantity ordered, one of a subscription has it delivered.
-standing as (
-    select
-        line_key,
-        odoo_line_id,
-        case when quantity = 0 then quantity_ordered else quantity end as quantity,
-        case
-            when quantity = 0 then round(quantity_ordered * unit_price * (1 - discount / 100), 2)
-            else subtotal
-        end as subtotal
-    from order_lines
-),
-
 final as (
     select
         billed.subscription_key,
         {{ charge_as_a_whole('billed.charge_key', 'billed.plan_code') }} as charge_key,
         billed.period_start,
-        sum(standing.quantity) as quantity,
-        sum(coalesce(posted.invoiced, standing.subtotal) - coalesce(posted.credited, 0)) as amount,
-        case when count(taxed.tax) = count(*) then sum(taxed.tax) end as tax_amount,
+        sum(order_lines.quantity) as quantity,
+        sum(coalesce(posted.invoiced, order_lines.subtotal) - coalesce(posted.credited, 0))
+            as amount,
+        case
+            when count(coalesce(taxed.tax, order_lines.draft_tax)) = count(*)
+                then sum(coalesce(taxed.tax, order_lines.draft_tax))
+        end as tax_amount,
         string_agg(distinct posted.currency, ' and ' order by posted.currency) as currency,
         coalesce(sum(posted.credited), 0) as credited_amount,
-        count(*) filter (where standing.odoo_line_id is null) as missing_lines,
-        count(*) filter (where standing.subtotal <> billed.amount) as changed_lines,
+        count(*) filter (where order_lines.odoo_line_id is null) as missing_lines,
+        count(*) filter (where order_lines.subtotal <> billed.amount) as changed_lines,
         count(*) filter (
-            where standing.subtotal = billed.amount and posted.invoiced <> billed.amount
+            where order_lines.subtotal = billed.amount and posted.invoiced <> billed.amount
         ) as altered_lines,
         min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')) as push_reason
     from billed
-    left join standing
-        on billed.line_key = standing.line_key
+    left join order_lines
+        on billed.line_key = order_lines.line_key
     left join posted
-        on standing.odoo_line_id = posted.odoo_line_id
+        on order_lines.odoo_line_id = posted.odoo_line_id
     left join taxed
-        on standing.odoo_line_id = taxed.odoo_line_id
+        on order_lines.odoo_line_id = taxed.odoo_line_id
     left join pushed
         on billed.line_key = pushed.line_key
     group by 1, 2, 3
