@@ -22,7 +22,7 @@ from cli.options import (
 )
 from cli.output import Format, out, show
 from exports.billing_run import BillingRunError, bill
-from warehouse.dbt_project import run_dbt
+from warehouse.dbt_project import dbt_target, run_dbt
 from warehouse.locks import session_lock
 from warehouse.settings import settings
 from warehouse.version import code_version
@@ -169,7 +169,8 @@ def close(
     month: Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM")],
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Finance's month: checks, workbook, Parquet, hash. Refused, with reasons, unless all holds."""
+    """Finance's month: checks, workbook, page, Parquet, hash. Refused, with reasons, unless all
+    holds."""
     first = parse_month(month)
     current = settings()
     # Arrow, DuckDB and XlsxWriter take a second to import; `run` does without them.
@@ -180,6 +181,7 @@ def close(
             engine,
             first,
             current.exports_folder,
+            manifest=dbt_target(current) / "manifest.json",
             company_currency=current.company_currency,
             code_version=code_version(),
         )

@@ -7,21 +7,27 @@ import dagster as dg
 from dagster_project.resources import Warehouse
 from exports.finance.close import close_month
 from exports.finance.month import export_month, open_months
+from warehouse.dbt_project import dbt_target
 from warehouse.version import code_version
 
 
 @dg.asset(
     key=["exports", "finance_months"],
     group_name="exports",
-    kinds={"xlsx", "parquet"},
+    kinds={"xlsx", "html", "parquet"},
     deps=[
         ["marts", "fct_billed_lines"],
+        ["marts", "fct_cogs_daily"],
+        ["marts", "fct_cogs_monthly"],
         ["marts", "fct_margin_monthly"],
         ["marts", "fct_rated_lines"],
         ["marts", "fct_reconciliation"],
         ["marts", "fct_usage_conservation"],
+        ["marts", "rpt_margin_by_account"],
+        ["marts", "rpt_margin_by_service"],
+        ["marts", "rpt_margin_exceptions"],
     ],
-    description="Workbook and Parquet of every month with billed lines that is not closed yet.",
+    description="Workbook, page and Parquet of every open month that has billed lines.",
 )
 def finance_months(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     settings = warehouse.settings
@@ -31,6 +37,7 @@ def finance_months(warehouse: Warehouse) -> dg.MaterializeResult[None]:
                 engine,
                 month,
                 settings.exports_folder,
+                manifest=dbt_target(settings) / "manifest.json",
                 company_currency=settings.company_currency,
                 code_version=code_version(),
             )
@@ -70,6 +77,7 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
             engine,
             month,
             settings.exports_folder,
+            manifest=dbt_target(settings) / "manifest.json",
             company_currency=settings.company_currency,
             code_version=code_version(),
         )

@@ -14,9 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 from exports.canonical import lines_sha256
 from exports.cutover.phases import routed
 from exports.finance.errors import CloseRefusedError
-from exports.finance.figures import Figures, figures
+from exports.finance.judged import reasons_against
 from exports.finance.marts import MonthData, next_month, read_month
 from exports.finance.month import write_month
+from exports.finance.report import make_report
 from warehouse.locks import BILLING_RUN, advisory_lock
 from warehouse.tables import billed_line, month_close
 
@@ -69,37 +70,6 @@ def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
     return reasons
 
 
-def _figure_reasons(found: Figures, label: str) -> list[str]:
-    """What speaks against the close in the marts. A check without rows has not been passed."""
-    reasons = []
-    if found.counters_difference is None or found.quantity_difference is None:
-        reasons.append(
-            f"marts.fct_usage_conservation has no rows for {label}: `fusion-billing run` builds it."
-        )
-    elif found.counters_difference or found.quantity_difference:
-        reasons.append(
-            f"Usage is not conserved: up to {found.counters_difference} counters and a quantity of "
-            f"{found.quantity_difference:f} stand in no bucket or in two: "
-            f"`fusion-billing run` builds it anew."
-        )
-    if found.unexplained is None:
-        reasons.append(
-            f"marts.fct_reconciliation has no rows for {label}: "
-            "`fusion-billing reconcile` builds it."
-        )
-    elif found.unexplained:
-        reasons.append(
-            f"{found.unexplained} differences are unexplained: "
-            f"`fusion-billing reconcile --month {label}`."
-        )
-    if found.footing_difference:
-        reasons.append(
-            f"{found.lines_amount} is billed of {found.rated} rated for the month: a "
-            "period is still open, or late usage is not billed yet: `fusion-billing run`."
-        )
-    return reasons
-
-
 def _files(folder: Path, data: MonthData, version: int) -> Path:
     """Version 1 lies in `<folder>/YYYY-MM/`; a later one beside it, for closed files stay."""
     month = folder / data.label
@@ -111,6 +81,7 @@ def close_month(
     month: dt.date,
     folder: Path,
     *,
+    manifest: Path,
     company_currency: str = "CAD",
     code_version: str,
 ) -> MonthClose:
@@ -122,39 +93,32 @@ def close_month(
     """
     with engine.begin() as connection:
         advisory_lock(connection, BILLING_RUN)
-        data = read_month(engine, month)
-        found = figures(data, company_currency)
-        reasons = _ledger_reasons(connection, data) + _figure_reasons(found, data.label)
-        if reasons:
-            raise CloseRefusedError(data.label, reasons)
-        digest = lines_sha256(data.lines.rows)
+        data = read_month(engine, month, company_currency=company_currency)
         last = connection.execute(
             sa.select(month_close)
             .where(month_close.c.month == data.month)
             .order_by(month_close.c.version.desc())
             .limit(1)
         ).one_or_none()
-        if last is not None and last.lines_sha256 == digest:
-            files = [folder / name for name in last.files]
-            if not all(path.exists() for path in files):
-                write_month(
-                    data,
-                    _files(folder, data, last.version),
-                    company_currency=company_currency,
-                    code_version=code_version,
-                    version=last.version,
-                )
-            return MonthClose(
-                data.month, last.version, True, files, last.lines, last.amount, digest
-            )
-        version = 1 if last is None else last.version + 1
-        export = write_month(
+        is_same = last is not None and last.lines_sha256 == lines_sha256(data.lines.rows)
+        version = 1 if last is None else last.version + (not is_same)
+        report = make_report(
             data,
-            _files(folder, data, version),
+            manifest,
             company_currency=company_currency,
             code_version=code_version,
             version=version,
         )
+        reasons = _ledger_reasons(connection, data) + reasons_against(report.checks)
+        if reasons:
+            raise CloseRefusedError(data.label, reasons)
+        digest = report.lines_sha256
+        if last is not None and is_same:
+            files = [folder / name for name in last.files]
+            if not all(path.exists() for path in files):
+                write_month(report, _files(folder, data, version))
+            return MonthClose(data.month, version, True, files, last.lines, last.amount, digest)
+        export = write_month(report, _files(folder, data, version))
         connection.execute(
             sa.insert(month_close).values(
                 month=data.month,

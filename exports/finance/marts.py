@@ -16,18 +16,24 @@ from adbc_driver_manager.dbapi import Error as AdbcError
 from psycopg import sql
 from sqlalchemy.engine import Engine, make_url
 
-from exports.finance.columns import MARTS, Kind, Mart
+from exports.finance.checks import QUERIES, CheckQuery
+from exports.finance.columns import (
+    ACCOUNTS,
+    CONSERVATION,
+    LINES,
+    MARGIN,
+    MARGIN_EXCEPTIONS,
+    MARTS,
+    RECONCILIATION,
+    SERVICES,
+    UNALLOCATED,
+)
 from exports.finance.errors import FinanceExportError
-
-Value = str | int | Decimal | dt.date | dt.datetime | None
-Row = dict[str, Value]
+from exports.finance.provenance import SOURCES, Source
+from exports.finance.tables import Kind, Mart, Row, Table
 
 # The marts must agree with each other: one snapshot for all of them.
 _ONE_SNAPSHOT = "set transaction isolation level repeatable read, read only"
-_RATED = """
-    select service_code, currency, sum(amount)::text as amount from marts.fct_rated_lines
-    where period_end - 1 >= {start} and period_end - 1 < {end} group by 1, 2
-"""
 _COLUMNS_PRESENT = """
     select table_name::text as mart, column_name::text as name
     from information_schema.columns where table_schema = 'marts'
@@ -35,34 +41,87 @@ _COLUMNS_PRESENT = """
 
 
 @dataclass(frozen=True)
-class MartRows:
-    """One mart's rows of the month: `arrow` with numerics as text, `rows` with them as Decimal."""
+class TableRows:
+    """A table and its rows of the month, in the order they are shown."""
 
-    mart: Mart
-    arrow: pa.Table
+    table: Table
     rows: list[Row]
 
 
 @dataclass(frozen=True)
+class MartRows(TableRows):
+    """A mart's rows: `arrow` with numerics as text, `rows` with them as Decimal."""
+
+    arrow: pa.Table
+
+
+@dataclass(frozen=True)
 class MonthData:
-    """All marts of `month` (its first day), as of one moment. `rated`, by (service, currency), is
-    what should be billed of the periods whose last day is in the month."""
+    """Everything the files of `month` (its first day) are made of, as of one moment.
+
+    `marts` by name; `found` has what each CheckQuery counted, `sources` what each Source said.
+    """
 
     month: dt.date
-    lines: MartRows
-    margin: MartRows
-    reconciliation: MartRows
-    conservation: MartRows
-    rated: dict[tuple[str, str], Decimal]
+    marts: dict[str, MartRows]
+    found: dict[str, list[Row]]
+    sources: dict[str, list[Row]]
 
     @property
     def label(self) -> str:
         return f"{self.month:%Y-%m}"
 
+    def __getitem__(self, mart: Mart) -> MartRows:
+        return self.marts[mart.name]
+
+    @property
+    def lines(self) -> MartRows:
+        return self[LINES]
+
+    @property
+    def margin(self) -> MartRows:
+        return self[MARGIN]
+
+    @property
+    def accounts(self) -> MartRows:
+        return self[ACCOUNTS]
+
+    @property
+    def reconciliation(self) -> MartRows:
+        return self[RECONCILIATION]
+
+    @property
+    def conservation(self) -> MartRows:
+        return self[CONSERVATION]
+
+    @property
+    def trend(self) -> list[Row]:
+        """Margin by service of this month and the months before it."""
+        return self[SERVICES].rows
+
+    @property
+    def services(self) -> TableRows:
+        rows = [row for row in self.trend if row["month"] == self.month]
+        return TableRows(SERVICES.table, rows)
+
+    @property
+    def margin_exceptions(self) -> list[Row]:
+        return self[MARGIN_EXCEPTIONS].rows
+
+    @property
+    def unallocated(self) -> list[Row]:
+        return self[UNALLOCATED].rows
+
 
 def next_month(month: dt.date) -> dt.date:
     """The first day of the month after the one `month` lies in."""
     return (month.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+
+
+def months_before(month: dt.date, count: int) -> dt.date:
+    """The first day of the month `count` months before `month`."""
+    ordinal = month.year * 12 + month.month - 1 - count
+    return dt.date(ordinal // 12, ordinal % 12 + 1, 1)
 
 
 def libpq_url(engine_or_url: Engine | str) -> str:
@@ -83,41 +142,52 @@ def _select(mart: Mart, month: dt.date) -> str:
     query = sql.SQL(
         "select {columns} from marts.{mart} where {at} >= {start} and {at} < {end} order by {order}"
     ).format(
-        columns=sql.SQL(", ").join(typed(column.name, column.kind) for column in mart.columns),
+        columns=sql.SQL(", ").join(typed(c.name, c.kind) for c in mart.table.columns),
         mart=sql.Identifier(mart.name),
         at=sql.SQL(mart.day),
-        start=sql.Literal(month),
+        start=sql.Literal(months_before(month, mart.months - 1)),
         end=sql.Literal(next_month(month)),
         order=sql.SQL(mart.order_by),
     )
     return query.as_string(None)
 
 
-def _rated(cursor: adbc.Cursor, month: dt.date) -> dict[tuple[str, str], Decimal]:
-    span = {"start": sql.Literal(month), "end": sql.Literal(next_month(month))}
-    cursor.execute(sql.SQL(_RATED).format(**span).as_string(None))
-    return {
-        (str(row["service_code"]), str(row["currency"])): Decimal(str(row["amount"]))
-        for row in cursor.fetch_arrow_table().to_pylist()
-    }
-
-
-def _rows(mart: Mart, table: pa.Table) -> list[Row]:
-    numerics = [column.name for column in mart.columns if column.kind.is_numeric]
-    rows: list[Row] = table.to_pylist()
+def _decimals(rows: list[Row], names: list[str]) -> list[Row]:
     for row in rows:
-        for name in numerics:
+        for name in names:
             value = row[name]
             row[name] = None if value is None else Decimal(str(value))
     return rows
+
+
+def _mart(cursor: adbc.Cursor, mart: Mart, month: dt.date) -> MartRows:
+    cursor.execute(_select(mart, month))
+    table = cursor.fetch_arrow_table()
+    numerics = [column.name for column in mart.table.columns if column.kind.is_numeric]
+    return MartRows(mart.table, _decimals(table.to_pylist(), numerics), table)
+
+
+def _asked(
+    cursor: adbc.Cursor, query: CheckQuery | Source, month: dt.date, currency: str
+) -> list[Row]:
+    """The rows of a query over the month; it hands numerics over as text."""
+    text = sql.SQL(query.sql).format(
+        month=sql.Literal(month),
+        next_month=sql.Literal(next_month(month)),
+        currency=sql.Literal(currency),
+    )
+    cursor.execute(text.as_string(None))
+    rows: list[Row] = cursor.fetch_arrow_table().to_pylist()
+    return _decimals(rows, list(query.numerics))
 
 
 def _require_columns(cursor: adbc.Cursor) -> None:
     cursor.execute(_COLUMNS_PRESENT)
     present = {(row["mart"], row["name"]) for row in cursor.fetch_arrow_table().to_pylist()}
     for mart in MARTS:
-        missing = [c.name for c in mart.columns if (mart.name, c.name) not in present]
-        if len(missing) == len(mart.columns):
+        names = [column.name for column in mart.table.columns]
+        missing = [name for name in names if (mart.name, name) not in present]
+        if len(missing) == len(names):
             raise FinanceExportError(
                 f"marts.{mart.name} does not exist: dbt has not built the marts here. "
                 "`fusion-billing reconcile` builds them."
@@ -129,35 +199,36 @@ def _require_columns(cursor: adbc.Cursor) -> None:
             )
 
 
-def read_month(engine_or_url: Engine | str, month: dt.date) -> MonthData:
-    """The month's rows of all four marts. `month` is any day in it.
+def read_month(
+    engine_or_url: Engine | str, month: dt.date, *, company_currency: str = "CAD"
+) -> MonthData:
+    """The month's rows of all marts, with what the checks count. `month` is any day in it.
 
     Raises FinanceExportError where the database does not answer, a mart or a column is missing,
     or the month has no billed lines or no margin.
     """
     first = month.replace(day=1)
-    found: dict[str, MartRows] = {}
     try:
         with adbc.connect(libpq_url(engine_or_url)) as connection, connection.cursor() as cursor:
             cursor.execute(_ONE_SNAPSHOT)
             _require_columns(cursor)
-            for mart in MARTS:
-                cursor.execute(_select(mart, first))
-                table = cursor.fetch_arrow_table()
-                found[mart.name] = MartRows(mart, table, _rows(mart, table))
-            rated = _rated(cursor, first)
+            data = MonthData(
+                first,
+                {mart.name: _mart(cursor, mart, first) for mart in MARTS},
+                {query.name: _asked(cursor, query, first, company_currency) for query in QUERIES},
+                {source.name: _asked(cursor, source, first, company_currency)
+                 for source in SOURCES},
+            )  # fmt: skip
     except AdbcError as error:
         reason = str(error).strip().splitlines()[0]
         raise FinanceExportError(
             f"The marts could not be read: {reason}. `fusion-billing doctor` checks."
         ) from None
-    lines, margin, reconciliation, conservation = (found[mart.name] for mart in MARTS)
-    data = MonthData(first, lines, margin, reconciliation, conservation, rated)
     # A period is billed after its end and its grace: by then the next month is two days old.
     due = next_month(first) + dt.timedelta(days=2)
     for empty in (m for m in (data.lines, data.margin) if not m.rows):
         raise FinanceExportError(
-            f"marts.{empty.mart.name} has no rows for {data.label}. "
+            f"marts.{empty.table.mart} has no rows for {data.label}. "
             f"`fusion-billing run --date {due}` bills what ended by then, "
             "`fusion-billing reconcile` builds the marts."
         )

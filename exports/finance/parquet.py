@@ -9,9 +9,9 @@ import duckdb
 import pyarrow.parquet
 
 from exports.canonical import decimal_text
-from exports.finance.columns import Column, Kind
 from exports.finance.errors import FinanceExportError
-from exports.finance.marts import MartRows, Row
+from exports.finance.marts import MartRows
+from exports.finance.tables import Column, Kind, Row
 
 _PRECISION = 38
 # Usual scales, so that the months of a year have one schema. A value with more digits widens its
@@ -44,17 +44,17 @@ def _typed(column: Column, rows: list[Row]) -> str:
 
 def write_parquet(source: MartRows, path: Path) -> None:
     """Writes `source` to `path`. Raises FinanceExportError where the file does not say the same."""
-    projection = ", ".join(_typed(column, source.rows) for column in source.mart.columns)
+    projection = ", ".join(_typed(column, source.rows) for column in source.table.columns)
     with duckdb.connect(":memory:", config=_OFFLINE) as connection:
         relation = connection.from_arrow(source.arrow).project(projection)
         relation.write_parquet(str(path), compression="zstd")
-    numeric = [column.name for column in source.mart.columns if column.kind.is_numeric]
+    numeric = [column.name for column in source.table.columns if column.kind.is_numeric]
     read_back = [
         row | {name: Decimal(row[name]) for name in numeric if row[name] is not None}
         for row in pyarrow.parquet.read_table(path).to_pylist()
     ]
     if read_back != source.rows:
         raise FinanceExportError(
-            f"{path.name} does not read back as marts.{source.mart.name}: nothing was kept. "
+            f"{path.name} does not read back as marts.{source.table.mart}: nothing was kept. "
             "`fusion-billing doctor` checks the installation."
         )

@@ -1,4 +1,4 @@
-"""One mart as one Excel sheet: title block, totals of the rows shown, header, filter, rows.
+"""One table as one Excel sheet: title block, totals of the rows shown, header, filter, rows.
 
 Excel computes in doubles, which hold 15 decimal digits. A longer number is written as text, exact
 but out of any sum; in a column that formulas read it stays a number, rounded to the double nearest
@@ -8,6 +8,7 @@ to it. The Parquet files hold every digit of both.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,9 +18,9 @@ from xlsxwriter.utility import xl_col_to_name, xl_range_abs, xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
 from exports.canonical import decimal_text
-from exports.finance.columns import Column, Kind
 from exports.finance.errors import FinanceExportError
-from exports.finance.marts import MartRows, Row, Value
+from exports.finance.marts import TableRows
+from exports.finance.tables import Column, Kind, Row, Value
 
 EXACT_DIGITS = 15
 MAX_TEXT = 32_767
@@ -28,6 +29,8 @@ MONEY_FORMAT = "#,##0.00;[Red]-#,##0.00"
 TOTALS_ROW, HEADER_ROW, FIRST_ROW = 2, 3, 4
 LETTER, TABLOID = 1, 3
 _MIN_WIDTH = 8
+# A cell's formula by its Excel row number; the value of the row is its stored result.
+Formulas = Mapping[str, Callable[[int], str]]
 
 
 class Formats:
@@ -100,7 +103,7 @@ class Formats:
 
 @dataclass(frozen=True)
 class WrittenSheet:
-    """Where a mart's columns stand, and how many of its numbers a double does not hold."""
+    """Where a table's columns stand, and how many of its numbers a double does not hold."""
 
     name: str
     columns: dict[str, str]  # column name → absolute range of its rows, with the sheet's name
@@ -124,8 +127,11 @@ def number_format(value: Decimal, kind: Kind) -> str:
     return "#,##0" + ("." + "0" * decimals if decimals else "")
 
 
-def _write(sheet: Worksheet, at: tuple[int, int], column: Column, value: Value, f: Formats) -> None:
-    if value is None:
+def write_value(
+    sheet: Worksheet, at: tuple[int, int], column: Column, value: Value, f: Formats
+) -> None:
+    """Writes a cell as its kind asks; `column.none` stands for null."""
+    if value is None and not column.none:
         sheet.write_blank(*at, None, f.cell())
     elif isinstance(value, Decimal):
         if significant_digits(value) > EXACT_DIGITS and not column.read:
@@ -141,21 +147,30 @@ def _write(sheet: Worksheet, at: tuple[int, int], column: Column, value: Value, 
         sheet.write_datetime(*at, value, f.date("yyyy-mm-dd"))
     else:
         # write_string, never write: an account named "=…" is a name, not a formula.
-        text = value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
+        text = value or column.none
+        text = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
         sheet.write_string(*at, text, f.text)
 
 
+def ratio_formula(part: str, whole: str) -> str:
+    """part ÷ whole of two cells; empty without a whole, or with less than none, as in the marts."""
+    return f'IF({whole}<=0,"",{part}/{whole})'
+
+
 def _write_ratio(
-    sheet: Worksheet, at: tuple[int, int], row: Row, names: list[str], f: Formats
+    sheet: Worksheet,
+    at: tuple[int, int],
+    row: Row,
+    ratio: tuple[str, str],
+    names: list[str],
+    f: Formats,
 ) -> None:
-    """margin ÷ revenue of the same row, as a formula; empty unless there is revenue."""
-    margin, revenue = row["margin"], row["revenue"]
-    cells = [xl_rowcol_to_cell(at[0], names.index(name)) for name in ("margin", "revenue")]
-    ratio: float | str = ""
-    if isinstance(margin, Decimal) and isinstance(revenue, Decimal) and revenue > 0:
-        ratio = float(margin / revenue)
-    formula = f'=IF({cells[1]}>0,{cells[0]}/{cells[1]},"")'
-    sheet.write_formula(*at, formula, f.cell("0.0%"), ratio)
+    part, whole = (row[name] for name in ratio)
+    cells = [xl_rowcol_to_cell(at[0], names.index(name)) for name in ratio]
+    result: float | str = ""
+    if isinstance(part, Decimal) and isinstance(whole, Decimal) and whole > 0:
+        result = float(part / whole)
+    sheet.write_formula(*at, f"={ratio_formula(*cells)}", f.cell("0.0%"), result)
 
 
 def _width(column: Column, rows: list[Row]) -> int:
@@ -178,51 +193,74 @@ def print_setup(sheet: Worksheet, *, header_row: int, last_column: int, last_row
     sheet.set_footer("&L&8&F&C&8&A&R&8&P / &N")
 
 
-def write_sheet(sheet: Worksheet, source: MartRows, subtitle: str, f: Formats) -> WrittenSheet:
-    """Fills `sheet` with the mart's rows in order. FinanceExportError where they do not fit."""
-    mart, rows = source.mart, source.rows
-    names = [column.name for column in mart.columns]
+def _totals(
+    sheet: Worksheet, table_columns: tuple[Column, ...], rows: list[Row], last: int, f: Formats
+) -> None:
+    """Above each column of money the total of the rows shown: it follows the filter."""
+    style = f.get(font_size=9, bold=True, num_format=MONEY_FORMAT)
+    summed = [c for c in table_columns if c.read and c.kind is Kind.MONEY]
+    if summed:
+        sheet.write_string(TOTALS_ROW, 0, "Total of the rows shown", f.get(font_size=9, bold=True))
+    for column in summed:
+        at = table_columns.index(column)
+        letter = xl_col_to_name(at)
+        numbers = [v for row in rows if isinstance(v := row[column.name], Decimal)]
+        formula = f"=SUBTOTAL(109,{letter}{FIRST_ROW + 1}:{letter}{last + 1})"
+        sheet.write_formula(TOTALS_ROW, at, formula, style, float(sum(numbers, Decimal(0))))
+
+
+def _long_numbers(columns: tuple[Column, ...], rows: list[Row]) -> tuple[int, int]:
+    """How many numbers a double does not hold: written as text, and rounded."""
+    counts = {False: 0, True: 0}
+    for column in columns:
+        if column.kind is not Kind.RATIO:
+            values = (row[column.name] for row in rows)
+            counts[column.read] += sum(
+                isinstance(value, Decimal) and significant_digits(value) > EXACT_DIGITS
+                for value in values
+            )
+    return counts[False], counts[True]
+
+
+def write_sheet(
+    sheet: Worksheet,
+    source: TableRows,
+    subtitle: str,
+    f: Formats,
+    formulas: Formulas | None = None,
+) -> WrittenSheet:
+    """Fills `sheet` with the table's rows in order. FinanceExportError where they do not fit."""
+    table, rows = source.table, source.rows
+    columns, names = table.columns, [column.name for column in table.columns]
     if len(rows) > MAX_ROWS - FIRST_ROW:
         raise FinanceExportError(
-            f"{len(rows)} rows do not fit on the sheet {mart.sheet} (Excel holds {MAX_ROWS:,}). "
-            f"Query marts.{mart.name} for it."
+            f"{len(rows)} rows do not fit on the sheet {table.sheet} (Excel holds {MAX_ROWS:,}). "
+            f"Query marts.{table.mart} for it."
         )
     last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
-    sheet.write_string(0, 0, f"{mart.sheet}: {mart.question}", f.title)
+    sheet.write_string(0, 0, f"{table.sheet}: {table.question}", f.title)
     sheet.write_string(1, 0, subtitle, f.note)
-    if any(column.read and column.kind is Kind.MONEY for column in mart.columns):
-        sheet.write_string(TOTALS_ROW, 0, "Total of the rows shown", f.get(font_size=9, bold=True))
-    as_text = rounded = 0
+    _totals(sheet, columns, rows, last, f)
     ranges = {}
-    for at, column in enumerate(mart.columns):
-        right = column.kind.is_numeric or column.kind is Kind.INTEGER
-        sheet.write_string(HEADER_ROW, at, column.heading, f.header("right" if right else "left"))
+    for at, column in enumerate(columns):
+        heading = f.header("right" if column.kind.is_right else "left")
+        sheet.write_string(HEADER_ROW, at, column.heading, heading)
         sheet.set_column(at, at, _width(column, rows))
-        ranges[column.name] = f"{mart.sheet}!{xl_range_abs(FIRST_ROW, at, last, at)}"
-        numbers = [v for row in rows if isinstance(v := row[column.name], Decimal)]
-        if column.read and column.kind is Kind.MONEY:
-            letter = xl_col_to_name(at)
-            sheet.write_formula(
-                TOTALS_ROW,
-                at,
-                f"=SUBTOTAL(109,{letter}{FIRST_ROW + 1}:{letter}{last + 1})",
-                f.get(font_size=9, bold=True, num_format=MONEY_FORMAT),
-                float(sum(numbers, Decimal(0))),
-            )
-        if column.kind is not Kind.RATIO:
-            long = sum(significant_digits(value) > EXACT_DIGITS for value in numbers)
-            as_text, rounded = (
-                (as_text, rounded + long) if column.read else (as_text + long, rounded)
-            )
+        ranges[column.name] = f"'{table.sheet}'!{xl_range_abs(FIRST_ROW, at, last, at)}"
     for number, row in enumerate(rows, FIRST_ROW):
-        for at, column in enumerate(mart.columns):
-            if column.kind is Kind.RATIO:
-                _write_ratio(sheet, (number, at), row, names, f)
+        for at, column in enumerate(columns):
+            value = row[column.name]
+            if column.ratio is not None:
+                _write_ratio(sheet, (number, at), row, column.ratio, names, f)
+            elif formulas and column.name in formulas and isinstance(value, Decimal):
+                formula = f"={formulas[column.name](number + 1)}"
+                shown = f.cell(number_format(value, column.kind))
+                sheet.write_formula(number, at, formula, shown, float(value))
             else:
-                _write(sheet, (number, at), column, row[column.name], f)
+                write_value(sheet, (number, at), column, value, f)
     sheet.set_row(HEADER_ROW, 26)
     sheet.freeze_panes(FIRST_ROW, 0)
     sheet.autofilter(HEADER_ROW, 0, last, len(names) - 1)
-    printed = names.index(mart.printed) if mart.printed else len(names) - 1
+    printed = names.index(table.printed) if table.printed else len(names) - 1
     print_setup(sheet, header_row=HEADER_ROW, last_column=printed, last_row=last)
-    return WrittenSheet(mart.sheet, ranges, as_text, rounded)
+    return WrittenSheet(table.sheet, ranges, *_long_numbers(columns, rows))

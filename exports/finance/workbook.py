@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from exports.finance.columns import LINES, MARTS, RECONCILIATION
-from exports.finance.figures import figures
-from exports.finance.marts import MonthData
-from exports.finance.sheet import FIRST_ROW, Formats, WrittenSheet, write_sheet
-from exports.finance.summary import Sheets, write_summary
+from exports.finance.block import Sheets
+from exports.finance.columns import SHEETS, SUMMED
+from exports.finance.marts import TableRows
+from exports.finance.reference_sheets import write_definitions, write_provenance
+from exports.finance.report import Report
+from exports.finance.sheet import FIRST_ROW, Formats, Formulas, WrittenSheet, write_sheet
+from exports.finance.summary import write_summary
 
 
 def _colour_rows(
@@ -27,89 +30,97 @@ def _colour_rows(
     )
 
 
-def _colour(sheets: dict[str, Worksheet], written: Sheets, data: MonthData, f: Formats) -> None:
+def _colour(sheets: dict[str, Worksheet], written: Sheets, report: Report, f: Formats) -> None:
     """Red: someone must look. Yellow: it differs, and the reason is known."""
     first = FIRST_ROW + 1
+    rows = {table.table.sheet: len(table.rows) for table in report.tables}
 
     def cell(of: WrittenSheet, column: str) -> str:
         return f"${of[column].split('$')[1]}{first}"
 
-    lines, reconciliation = written.lines, written.reconciliation
-    pushed = cell(lines, "push_state")
-    _colour_rows(
-        sheets[LINES.sheet],
-        lines,
-        len(data.lines.rows),
-        f'=OR({pushed}="refused",{pushed}="differs")',
+    def colour(of: WrittenSheet, formula: str, style: object) -> None:
+        _colour_rows(sheets[of.name], of, rows[of.name], formula, style)
+
+    for lines in (written.lines, written.adjustments):
+        pushed = cell(lines, "push_state")
+        colour(lines, f'=OR({pushed}="refused",{pushed}="differs")', f.bad)
+    colour(written.lines, f'={cell(written.lines, "reason")}<>"period"', f.noted)
+    reconciliation = written.reconciliation
+    status, reason = cell(reconciliation, "status"), cell(reconciliation, "reason")
+    colour(reconciliation, f'=AND({status}="difference",{reason}="unexplained")', f.bad)
+    colour(reconciliation, f'={status}="difference"', f.noted)
+    kind = cell(written.exceptions, "kind")
+    colour(
+        written.exceptions,
+        f'=OR({kind}="unexplained_difference",{kind}="refused_by_odoo",{kind}="differs_in_odoo")',
         f.bad,
     )
-    _colour_rows(
-        sheets[LINES.sheet],
-        lines,
-        len(data.lines.rows),
-        f'={cell(lines, "reason")}<>"period"',
-        f.noted,
-    )
-    status, reason = cell(reconciliation, "status"), cell(reconciliation, "reason")
-    for formula, style in (
-        (f'=AND({status}="difference",{reason}="unexplained")', f.bad),
-        (f'={status}="difference"', f.noted),
-    ):
-        _colour_rows(
-            sheets[RECONCILIATION.sheet],
-            reconciliation,
-            len(data.reconciliation.rows),
-            formula,
-            style,
-        )
     conservation = written.conservation
     differences = [cell(conservation, f"{name}_difference") for name in ("counters", "quantity")]
-    _colour_rows(
-        sheets[conservation.name],
-        conservation,
-        len(data.conservation.rows),
-        f"=OR({differences[0]}<>0,{differences[1]}<>0)",
-        f.bad,
+    colour(conservation, f"=OR({differences[0]}<>0,{differences[1]}<>0)", f.bad)
+
+
+def _service_formulas(accounts: WrittenSheet) -> Formulas:
+    """Each amount of a service as the sum of its accounts. Its month and name stand in A and B."""
+
+    def of(name: str) -> Callable[[int], str]:
+        where = f"{accounts[name]},{accounts['service_code']}"
+        return lambda row: f"ROUND(SUMIFS({where},$B{row}),2)"
+
+    return {name: of(name) for name in SUMMED}
+
+
+def _data_sheets(
+    sheets: dict[str, Worksheet], tables: list[TableRows], subtitle: str, f: Formats
+) -> Sheets:
+    by_name = {table.table.sheet: table for table in tables}
+    written = {}
+    for name, source in by_name.items():
+        if name != "Margin by service":
+            written[name] = write_sheet(sheets[name], source, subtitle, f)
+    services = write_sheet(
+        sheets["Margin by service"],
+        by_name["Margin by service"],
+        subtitle,
+        f,
+        _service_formulas(written["Margin by account"]),
+    )
+    return Sheets(
+        lines=written["Invoice lines"],
+        adjustments=written["Adjustments"],
+        services=services,
+        accounts=written["Margin by account"],
+        reconciliation=written["Reconciliation"],
+        exceptions=written["Exceptions"],
+        conservation=written["Conservation"],
     )
 
 
-def write_workbook(
-    data: MonthData,
-    path: Path,
-    *,
-    company_currency: str,
-    code_version: str,
-    lines_sha256: str,
-    version: int | None,
-) -> None:
-    """Writes the workbook to `path`. `version` is the close's, None for a draft."""
-    month = f"{data.month:%B %Y}"
-    state = "Draft, not closed" if version is None else f"Closed, version {version}"
+def write_workbook(report: Report, path: Path) -> None:
+    """Writes the workbook to `path`."""
     with Workbook(str(path), {"in_memory": True}) as workbook:
         f = Formats(workbook)
-        title = f"Usage billing, {month}"
         workbook.set_properties(
             {
-                "title": title,
+                "title": report.title,
                 "author": "fusion-billing",
-                "comments": f"Code version {code_version}, lines SHA-256 {lines_sha256}",
+                "comments": f"Code version {report.code_version}, "
+                f"lines SHA-256 {report.lines_sha256}",
                 # A clock here would make every copy another file.
-                "created": dt.datetime.combine(data.month, dt.time()),
+                "created": dt.datetime.combine(report.data.month, dt.time()),
             }
         )
         summary = workbook.add_worksheet("Summary")
-        sheets = {mart.sheet: workbook.add_worksheet(mart.sheet) for mart in MARTS}
-        subtitle = f"{month}. Amounts in {company_currency} unless the row says otherwise. {state}."
-        subtitle += f" Made by fusion-billing {code_version}."
-        rows = (data.lines, data.margin, data.reconciliation, data.conservation)
-        written = Sheets(*(write_sheet(sheets[r.mart.sheet], r, subtitle, f) for r in rows))
-        _colour(sheets, written, data, f)
-        notes = [
-            f"{state}. Usage of periods that end in {month}. All amounts in {company_currency}, "
-            "before tax.",
-            f"Made by fusion-billing {code_version}.",
-            f"{len(data.lines.rows):,} lines, SHA-256 {lines_sha256}",
-        ]
-        found = figures(data, company_currency)
-        write_summary(summary, title, notes, found, written, company_currency, f)
+        sheets = {table.sheet: workbook.add_worksheet(table.sheet) for table in SHEETS}
+        subtitle = (
+            f"{report.month}. Amounts in {report.figures.currency} unless the row says otherwise. "
+            f"{report.state}. Made by fusion-billing {report.code_version}."
+        )
+        written = _data_sheets(sheets, report.tables, subtitle, f)
+        _colour(sheets, written, report, f)
+        write_definitions(workbook.add_worksheet("Definitions"), report.definitions, subtitle, f)
+        write_provenance(workbook.add_worksheet("Provenance"), report, subtitle, f)
+        write_summary(
+            summary, report.title, report.notes, report.figures, report.checks, written, f
+        )
         summary.activate()

@@ -18,7 +18,9 @@ D = Decimal
 
 
 def close(world: World, month: dt.date, folder: Path) -> MonthClose:
-    return close_month(world.engine, month, folder, code_version="0.1.0+test")
+    return close_month(
+        world.engine, month, folder, manifest=world.manifest, code_version="0.1.0+test"
+    )
 
 
 def recorded(world: World, month: dt.date) -> list[tuple[object, ...]]:
@@ -48,7 +50,7 @@ def test_a_month_that_holds_is_closed_and_attested(world: World, tmp_path: Path)
     assert recorded(world, month) == [(1, 6, D("48.59"), digest, "0.1.0+test")]
     names = world.query("select unnest(files) from ops.month_close where month = :m", m=month)
     assert [tmp_path / str(name) for (name,) in names] == closed.files
-    title = load_workbook(closed.files[0])["Summary"]["A2"].value
+    title = load_workbook(closed.files[1])["Summary"]["A2"].value
     assert str(title).startswith("Closed, version 1.")
 
 

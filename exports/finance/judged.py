@@ -1,0 +1,259 @@
+"""The checks of a month with what they found: shown on Summary and page, and judged by a close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exports.canonical import decimal_text
+from exports.finance.columns import SUMMED
+from exports.finance.figures import ZERO, Figures, amount_of, total_of
+from exports.finance.marts import MonthData
+from exports.finance.tables import Kind, Row
+
+_BUILD = "`fusion-billing reconcile` builds the marts anew."
+
+
+@dataclass(frozen=True)
+class Check:
+    """`value` is 0 where it holds, None where there was nothing to look at: not passed either.
+    `against` is the reason against a close with the next command; empty where none is blocked."""
+
+    name: str
+    text: str
+    value: Decimal | int | None
+    kind: Kind
+    says: str
+    against: str
+
+    @property
+    def holds(self) -> bool:
+        return self.value == 0
+
+
+def _largest(rows: list[Row], name: str) -> Decimal | None:
+    values = [Decimal(v) for row in rows if isinstance(v := row[name], Decimal | int)]
+    return max((abs(value) for value in values), default=None)
+
+
+def _first(rows: list[Row], name: str) -> str:
+    return str(rows[0][name]) if rows else ""
+
+
+def _lines(data: MonthData, found: Figures) -> list[Check]:
+    billed = sum((b.amount for b in found.billed), ZERO)
+    rated = sum((b.rated for b in found.billed), ZERO)
+    foreign = len(data.lines.rows) - sum(b.lines for b in found.billed)
+    return [
+        Check(
+            "billed",
+            f"Billed less rated, {found.currency}",
+            billed - rated,
+            Kind.MONEY,
+            "Every period of the month is billed, late usage included.",
+            f"{billed} is billed of {rated} rated for the month: a period is still open, or late "
+            "usage is not billed yet: `fusion-billing run`.",
+        ),
+        Check(
+            "foreign",
+            f"Lines in another currency than {found.currency}",
+            foreign,
+            Kind.INTEGER,
+            "Such lines are listed, but stand in no sum.",
+            "",
+        ),
+    ]
+
+
+def _conservation(data: MonthData) -> list[Check]:
+    rows = data.conservation.rows
+    counters = _largest(rows, "counters_difference")
+    quantity = _largest(rows, "quantity_difference")
+    if counters is None or quantity is None:
+        against = (
+            f"marts.fct_usage_conservation has no rows for {data.label}: "
+            "`fusion-billing run` builds it."
+        )
+    else:
+        against = (
+            f"Usage is not conserved: up to {counters} counters and a quantity of "
+            f"{decimal_text(quantity)} stand in no bucket or in two: "
+            "`fusion-billing run` builds it anew."
+        )
+    return [
+        Check(
+            "conservation_counters",
+            "Conservation: largest difference in counters",
+            counters,
+            Kind.INTEGER,
+            "Every counter that came in stands in exactly one bucket.",
+            against,
+        ),
+        Check(
+            "conservation_quantity",
+            "Conservation: largest difference in quantity",
+            quantity,
+            Kind.NUMBER,
+            "The buckets of each metric add up to what came in.",
+            against,
+        ),
+    ]
+
+
+def _reconciliation(data: MonthData, found: Figures) -> Check:
+    rows = data.reconciliation.rows
+    unexplained = sum(r.count for r in found.reasons if r.name == "unexplained")
+    against = (
+        f"{unexplained} differences are unexplained: "
+        f"`fusion-billing reconcile --month {data.label}`."
+    )
+    if not rows:
+        against = (
+            f"marts.fct_reconciliation has no rows for {data.label}: "
+            "`fusion-billing reconcile` builds it."
+        )
+    return Check(
+        "unexplained",
+        "Unexplained differences",
+        unexplained if rows else None,
+        Kind.INTEGER,
+        "App, platform and Odoo agree, or the difference has a named reason.",
+        against,
+    )
+
+
+def _across(rows: list[Row]) -> int:
+    """Rows that do not add up across."""
+
+    def holds(row: Row) -> bool:
+        usage, base, revenue, cogs, margin = (
+            amount_of(row, name)
+            for name in ("usage_revenue", "base_revenue", "revenue", "cogs", "margin")
+        )
+        invoiced = amount_of(row, "invoiced_revenue")
+        return (
+            usage + base == revenue
+            and revenue - cogs == margin
+            and amount_of(row, "invoiced_usage") + amount_of(row, "invoiced_base") == invoiced
+            and invoiced - cogs == amount_of(row, "invoiced_margin")
+        )
+
+    return sum(not holds(row) for row in rows)
+
+
+def _margin(data: MonthData) -> list[Check]:
+    """Nothing here trusts that the reports were built from the mart as it is now."""
+    services, accounts = data.services.rows, data.accounts.rows
+    across = _across(accounts)
+    wrong = data.found["margin_rows"]
+    gaps = [
+        abs(total_of(data.margin.rows, name) - total_of(rows, name))
+        for name in SUMMED
+        for rows in (services, accounts)
+    ]
+    invoiced = data.found["invoiced"][0]
+    in_odoo, in_margin = amount_of(invoiced, "in_odoo"), total_of(accounts, "invoiced_revenue")
+    no_rate = invoiced["without_rate"]
+    accrued = data.found["accrued"][0]
+    spread = amount_of(accrued, "accrued") - amount_of(accrued, "rated")
+    return [
+        Check(
+            "margin_across",
+            "Rows of Margin by account that do not foot across",
+            across,
+            Kind.INTEGER,
+            "Usage + base = revenue, revenue − COGS = margin; the same as invoiced.",
+            f"{across} rows of marts.rpt_margin_by_account do not foot across: {_BUILD}",
+        ),
+        Check(
+            "margin_rows",
+            "Rows of the margin's mart that do not foot across",
+            len(wrong),
+            Kind.INTEGER,
+            "The same, by plan and metric; an amount without a rate counts as well.",
+            f"{len(wrong)} rows of marts.fct_margin_monthly do not foot across, the first is "
+            f"{_first(wrong, 'margin_key')}: {_BUILD}",
+        ),
+        Check(
+            "margin_reports",
+            "Margin by service and by account less the margin's mart",
+            max(gaps),
+            Kind.MONEY,
+            "All three say the same of every amount.",
+            f"Margin by service or by account differs from marts.fct_margin_monthly by {max(gaps)}:"
+            f" {_BUILD}",
+        ),
+        Check(
+            "accrued",
+            "Accrued usage of all months less what is rated",
+            spread,
+            Kind.MONEY,
+            "Spread over the days of its use, usage revenue is what is rated.",
+            f"Usage revenue of all months differs from what is rated by {spread}: {_BUILD}",
+        ),
+        Check(
+            "invoiced",
+            "Invoiced revenue less Odoo's posted invoices",
+            None if no_rate else in_margin - in_odoo,
+            Kind.MONEY,
+            "By invoice date, before tax, credit notes taken off.",
+            f"{no_rate} posted invoices are in a currency without a rate: enter it in Odoo, then "
+            "`fusion-billing odoo mirror`."
+            if no_rate
+            else f"{in_margin} is the invoiced revenue, and {in_odoo} on Odoo's posted invoices: "
+            f"{_BUILD}",
+        ),
+    ]
+
+
+def _cost(data: MonthData) -> list[Check]:
+    split, no_rate = data.found["allocated"], data.found["without_rate"]
+    cost = data.found["cost"][0]
+    daily, monthly = amount_of(cost, "daily"), amount_of(cost, "monthly")
+    in_margin = total_of(data.accounts.rows, "cogs")
+    gap = max(abs(monthly - daily), abs(in_margin - monthly))
+    return [
+        Check(
+            "allocated",
+            "Costs whose shares are not the cost",
+            len(split),
+            Kind.INTEGER,
+            "What came in is borne by accounts, or stands as unallocated, to the last digit.",
+            f"{len(split)} provider costs are not what is allocated of them, the first is "
+            f"{_first(split, 'cost_key')}: {_BUILD}",
+        ),
+        Check(
+            "without_rate",
+            "Costs without an exchange rate",
+            len(no_rate),
+            Kind.INTEGER,
+            "Every cost has its amount in company currency.",
+            f"{len(no_rate)} provider costs are in a currency that Odoo has no rate of, the first "
+            f"is {_first(no_rate, 'cost_key')}: enter it there, then `fusion-billing odoo mirror`.",
+        ),
+        Check(
+            "cost",
+            "COGS by day, by month and in the margin",
+            gap,
+            Kind.MONEY,
+            "All cost of the month's days stands in the margin.",
+            f"{daily} is the cost of the days, {monthly} of the month, {in_margin} in the margin: "
+            f"{_BUILD}",
+        ),
+    ]
+
+
+def checks(data: MonthData, found: Figures) -> list[Check]:
+    """The checks of the month in the order they are shown."""
+    return [
+        *_lines(data, found),
+        *_conservation(data),
+        _reconciliation(data, found),
+        *_margin(data),
+        *_cost(data),
+    ]
+
+
+def reasons_against(judged: list[Check]) -> list[str]:
+    """Why the month cannot be closed, each once."""
+    return list(dict.fromkeys(c.against for c in judged if not c.holds and c.against))
