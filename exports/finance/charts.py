@@ -27,7 +27,9 @@ REVENUE, COGS, MARGIN, LOSS, MUTED, INK = (
     "#1f2933",
 )
 TOP_ACCOUNTS = 10
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
+_FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
+# Text is measured in one font and read in another, wider perhaps: room at both ends.
+_PADDING = {"left": 30, "right": 50, "top": 5, "bottom": 5}
 _OPENING = re.compile(r'<svg [^>]*viewBox="([^"]*)"[^>]*>')
 
 
@@ -44,7 +46,7 @@ class Drawing:
 def _svg(name: str, caption: str, text: str, chart: Any) -> Drawing:
     """Draws `chart`. Its title and description are the SVG's own, for readers that do not see."""
     configured = (
-        chart.configure(aria=False, font=_FONT, background="transparent")
+        chart.configure(aria=False, font=_FONT, background="transparent", padding=_PADDING)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=INK,
@@ -120,7 +122,7 @@ def trend(points: list[Point], currency: str) -> Drawing:
                 scale=alt.Scale(domain=names, range=[REVENUE, COGS, MARGIN]),
             ),
         )
-        .properties(width=max(250, 58 * len(months)), height=130)
+        .properties(width=max(300, 58 * len(months)), height=130)
         .facet(facet=alt.Facet("service:N", sort=services), columns=1 if len(months) > 6 else 2)
         .resolve_scale(y="independent")
         .resolve_axis(x="independent")
@@ -181,7 +183,7 @@ def waterfall(flow: Flow, currency: str) -> Drawing:
     )
     caption = f"From usage to invoice, {currency}"
     text = "; ".join(f"{s.name} {money(s.end - s.start)}" for s in steps)
-    drawn = (bars + labels).properties(width=470, height=26 * len(steps))
+    drawn = (bars + labels).properties(width=560, height=26 * len(steps))
     return _svg("waterfall", caption, f"{text}.", drawn)
 
 
@@ -203,14 +205,14 @@ def reasons(found: list[Counted]) -> Drawing | None:
     base = alt.Chart(_data(rows))
     bars = base.mark_bar(height=16).encode(
         y=y,
-        x=alt.X("count:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",.0f")),
+        x=alt.X("count:Q", axis=None),
         color=alt.Color("colour:N", scale=None),
     )
     labels = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(
         y=y, x="count:Q", text="label:N"
     )
     text = "; ".join(f"{r.name} {count(r.count)}" for r in ordered)
-    drawn = (bars + labels).properties(width=470, height=26 * len(ordered))
+    drawn = (bars + labels).properties(width=560, height=26 * len(ordered))
     return _svg("reasons", "Differences by reason", f"{text}.", drawn)
 
 
@@ -237,9 +239,7 @@ def top_accounts(accounts: list[Account], currency: str) -> Drawing | None:
     ]
     y = alt.Y("account:N", sort=labels, title=None, axis=alt.Axis(labelLimit=240))
     base = alt.Chart(_data(rows))
-    revenue = base.mark_bar(height=18, color="#cbdcf0").encode(
-        y=y, x=alt.X("revenue:Q", title=None, axis=alt.Axis(tickCount=5, format=",.0f"))
-    )
+    revenue = base.mark_bar(height=18, color="#cbdcf0").encode(y=y, x=alt.X("revenue:Q", axis=None))
     margin = base.mark_bar(height=8).encode(
         y=y, x="margin:Q", color=alt.Color("colour:N", scale=None)
     )
@@ -251,7 +251,7 @@ def top_accounts(accounts: list[Account], currency: str) -> Drawing | None:
         f"{label}: revenue {money(a.earned.revenue)}, margin {money(a.earned.margin)}"
         for label, a in zip(labels, largest, strict=True)
     )
-    drawn = (revenue + margin + texts).properties(width=430, height=28 * len(largest))
+    drawn = (revenue + margin + texts).properties(width=460, height=28 * len(largest))
     return _svg("accounts-chart", caption, f"{said}.", drawn)
 
 

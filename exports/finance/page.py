@@ -55,11 +55,11 @@ def _key_figures(report: Report) -> str:
 
 def _header(report: Report) -> str:
     css = "draft" if report.version is None else "closed"
-    about, made, attested = report.notes
+    _, made, attested = report.notes
     return (
         f'<header>\n<p class="state {css}">{escape(report.state)}</p>\n'
         f"<h1>{escape(report.title)}</h1>\n"
-        f'<p class="meta">{escape(about)}</p>\n<p class="meta">{escape(made)}</p>\n'
+        f'<p class="meta">{escape(report.about)}</p>\n<p class="meta">{escape(made)}</p>\n'
         f'<p class="meta hash">{escape(attested)}</p>\n</header>\n'
     )
 

@@ -15,13 +15,16 @@ from exports.finance.charts import Drawing
 from exports.finance.plain import MINUS, count, money, percent, shown
 from exports.finance.tables import Column, Kind, Row, Value
 
+_LONG = 40  # characters from which on a column is prose, or a key
+_NARROW = 4
+
 
 @dataclass(frozen=True)
 class Td:
-    """A cell: its text, and whether it is a figure."""
+    """A cell: its text, and how it is set: `num` a figure, `long` prose, `ok` and `check`."""
 
     text: str
-    is_figure: bool = False
+    css: str = ""
 
 
 def text(value: Value) -> Td:
@@ -29,15 +32,15 @@ def text(value: Value) -> Td:
 
 
 def amount(value: Decimal) -> Td:
-    return Td(money(value), is_figure=True)
+    return Td(money(value), "num")
 
 
 def whole(value: int) -> Td:
-    return Td(count(value), is_figure=True)
+    return Td(count(value), "num")
 
 
 def ratio(value: Decimal | None) -> Td:
-    return Td(percent(value), is_figure=True)
+    return Td(percent(value), "num")
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ class HtmlTable:
 
 
 def _cell(cell: Td, *, is_head: bool) -> str:
-    classes = ["num"] if cell.is_figure else []
-    if cell.is_figure and cell.text.startswith(MINUS):
-        classes.append("neg")
-    attributes = f' class="{" ".join(classes)}"' if classes else ""
-    if is_head:
-        return f'<th scope="row"{attributes}>{escape(cell.text)}</th>'
-    return f"<td{attributes}>{escape(cell.text)}</td>"
+    css = f"{cell.css} neg" if cell.css == "num" and cell.text.startswith(MINUS) else cell.css
+    name = 'th scope="row"' if is_head else "td"
+    attribute = f' class="{css}"' if css else ""
+    return f"<{name}{attribute}>{escape(cell.text)}</{name[:2]}>"
+
+
+def _set(column: Column) -> str:
+    if column.kind.is_right:
+        return "num"
+    return "long" if column.width >= _LONG else ""
 
 
 def _row(cells: Sequence[Td], css: str = "") -> str:
@@ -78,11 +84,13 @@ def table(one: HtmlTable) -> str:
     )
     if not one.rows:
         body = f'<tr><td colspan="{len(one.headings)}" class="none">None.</td></tr>\n'
+    # Two columns as wide as the page would be read with a ruler.
+    narrow = ' class="narrow"' if len(one.headings) <= _NARROW else ""
     foot = f"<tfoot>{_row(one.total)}</tfoot>\n" if one.total else ""
     note = f'<p class="note">{escape(one.note)}</p>\n' if one.note else ""
     return (
         f'<div class="box" role="region" tabindex="0" aria-label="{escape(one.caption)}">\n'
-        f"<table>\n<caption>{escape(one.caption)}</caption>\n"
+        f"<table{narrow}>\n<caption>{escape(one.caption)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n{note}"
     )
 
@@ -99,10 +107,7 @@ def rows_table(
             caption,
             tuple((column.heading, column.kind.is_right) for column in shown_columns),
             [
-                [
-                    Td(shown(row[c.name], c.kind) or c.none, is_figure=c.kind.is_right)
-                    for c in shown_columns
-                ]
+                [Td(shown(row[c.name], c.kind) or c.none, _set(c)) for c in shown_columns]
                 for row in rows[:limit]
             ],
             note=note,

@@ -150,7 +150,7 @@ def flow_table(report: Report) -> str:
     )
     return table(
         HtmlTable(
-            f"From usage to invoice, {report.figures.currency}",
+            f"Step by step, {report.figures.currency}",
             _headings("Step", "Amount"),
             [[text(name), amount(value)] for name, value, _ in steps],
             strong=frozenset(at for at, (_, _, is_sum) in enumerate(steps) if is_sum),
@@ -251,10 +251,10 @@ def checks_table(report: Report) -> str:
                     text(check.text),
                     Td(
                         "no rows" if check.value is None else shown(check.value, check.kind),
-                        is_figure=True,
+                        "num",
                     ),
-                    text("OK" if check.holds else "CHECK"),
-                    text(check.says),
+                    Td("OK", "ok") if check.holds else Td("CHECK", "check"),
+                    Td(check.says, "long"),
                 ]
                 for check in report.checks
             ],
@@ -297,7 +297,7 @@ def definitions_table(report: Report) -> str:
             "Columns",
             tuple((h, False) for h in ("Column", "Sheet", "What it is", "Mart", "In the mart")),
             [
-                [text(d.heading), text(d.sheet), text(d.text), text(d.mart), text(d.column)]
+                [text(d.heading), text(d.sheet), Td(d.text, "long"), text(d.mart), text(d.column)]
                 for d in report.definitions
             ],
         )

@@ -42,11 +42,17 @@ class Report:
         return "Draft, not closed" if self.version is None else f"Closed, version {self.version}"
 
     @property
+    def about(self) -> str:
+        return (
+            f"Usage of periods that end in {self.month}; margin of its days. "
+            f"All amounts in {self.figures.currency}, before tax."
+        )
+
+    @property
     def notes(self) -> list[str]:
         """The title block: what it is, who made it, what attests it."""
         return [
-            f"{self.state}. Usage of periods that end in {self.month}; margin of its days. "
-            f"All amounts in {self.figures.currency}, before tax.",
+            f"{self.state}. {self.about}",
             f"Made by fusion-billing {self.code_version}.",
             f"{len(self.data.lines.rows):,} lines, SHA-256 {self.lines_sha256}",
         ]

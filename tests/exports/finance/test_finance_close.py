@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def test_an_adjustment_makes_a_second_version_and_keeps_the_first(
                 "late_usage")  # fmt: skip
     world.bill([late])
     world.add_lines([late])
-    world.rate([late])
+    world.run("update marts.fct_rated_lines set amount = amount + 1.20 where amount = 0.60")
+    world.earn("nexacloud", "storage_gb", month, usage_revenue=D("1.20"))
     second = close(world, month, tmp_path)
     assert (second.version, second.already_closed, second.lines) == (2, False, 7)
     assert second.amount == D("49.79")
@@ -111,17 +113,96 @@ def test_every_reason_against_a_close_is_named(world: World, tmp_path: Path) -> 
     world.run(
         "update marts.fct_reconciliation set reason = 'unexplained' where reason = 'rounding'"
     )
-    world.run("update marts.fct_rated_lines set amount = 0.61 where amount = 0.60")
+    world.run("update marts.fct_rated_lines set amount = 2.60 where amount = 2.59")
+    world.earn("nexacloud", "compute_hours", month, usage_revenue=D("0.01"))
     found = reasons(world, month, tmp_path)
     assert [reason.split(":")[0] for reason in found] == [
         "The ledger has 5 lines and marts.fct_billed_lines 6 that do not say the same",
         "1 lines are not verified in Odoo, the first is nexadesk",
+        "48.59 is billed of 48.60 rated for the month",
         "Usage is not conserved",
         "1 differences are unexplained",
-        "48.59 is billed of 48.60 rated for the month",
     ]
-    assert "up to 2 counters" in found[2]
+    assert "up to 2 counters" in found[3]
     assert all("`fusion-billing " in reason for reason in found)
+
+
+@pytest.mark.parametrize(
+    ("month", "statement", "reason"),
+    [
+        (
+            dt.date(2025, 1, 1),
+            "update marts.fct_margin_monthly set revenue = revenue + 1 where metric_code is null"
+            " and service_code = 'nexacloud'",
+            r"1 rows of marts\.fct_margin_monthly do not foot across, the first is 2025-01-01:",
+        ),
+        (
+            dt.date(2025, 2, 1),
+            "update marts.fct_margin_monthly set invoiced_base = null where service_code is null",
+            r"1 rows of marts\.fct_margin_monthly do not foot across",
+        ),
+        (
+            dt.date(2025, 3, 1),
+            "update marts.rpt_margin_by_account set margin = margin - 0.01"
+            " where account_key = 'nexadesk:acct_1'",
+            r"1 rows of marts\.rpt_margin_by_account do not foot across",
+        ),
+        (
+            dt.date(2025, 4, 1),
+            "update marts.rpt_margin_by_service set invoiced_base = 19.01,"
+            " invoiced_revenue = invoiced_revenue + 0.01, invoiced_margin = invoiced_margin + 0.01"
+            " where invoiced_base = 19 and service_code = 'nexacloud'",
+            r"differs from marts\.fct_margin_monthly by 0\.0[12]",
+        ),
+        (
+            dt.date(2025, 5, 1),
+            "insert into marts.fct_rated_lines (service_code, period_end, quantity_included,"
+            " unit_price, amount, currency) values ('nexacloud', '2020-02-01', 0, 1, 0.01, 'CAD')",
+            r"Usage revenue of all months differs from what is rated by -0\.01",
+        ),
+        (
+            dt.date(2025, 6, 1),
+            "update staging.stg_odoo__invoices set amount_untaxed = 150.01"
+            " where amount_untaxed = 150",
+            r"156\.34 is the invoiced revenue, and 156\.35 on Odoo's posted invoices",
+        ),
+        (
+            dt.date(2025, 7, 1),
+            "delete from intermediate.int_currency_rates_daily",
+            r"1 posted invoices are in a currency without a rate",
+        ),
+        (
+            dt.date(2025, 8, 1),
+            "update marts.fct_cogs_daily set amount = amount + 0.000001 where cost_key = 'b'"
+            " and account_key = 'nexadesk:acct_2'",
+            r"1 provider costs are not what is allocated of them, the first is b",
+        ),
+        (
+            dt.date(2025, 9, 1),
+            "delete from marts.fct_cogs_daily where cost_key = 'e'",
+            r"1 provider costs are not what is allocated of them, the first is e",
+        ),
+        (
+            dt.date(2025, 10, 1),
+            "update marts.fct_cogs_daily set amount_company = null where cost_key = 'a'",
+            r"1 provider costs are in a currency that Odoo has no rate of, the first is a",
+        ),
+        (
+            dt.date(2025, 11, 1),
+            "update marts.fct_cogs_monthly set amount_company = 81.75",
+            r"81\.76 is the cost of the days, 81\.75 of the month, 81\.76 in the margin",
+        ),
+    ],
+)
+def test_a_mart_that_breaks_a_rule_keeps_the_month_open(
+    world: World, tmp_path: Path, month: dt.date, statement: str, reason: str
+) -> None:
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(statement)
+    found = reasons(world, month, tmp_path)
+    assert any(re.search(reason, one) for one in found), found
+    assert all("`fusion-billing " in one for one in found)
 
 
 def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: Path) -> None:
@@ -144,7 +225,8 @@ def test_a_mart_that_differs_from_the_ledger_by_a_cent_keeps_the_month_open(
     world.fill(month)
     world.bill(lines_of(month))
     world.run("update marts.fct_billed_lines set amount = 39.61 where amount = 39.60")
-    world.run("update marts.fct_rated_lines set amount = 39.61 where amount = 39.60")
+    world.run("update marts.fct_rated_lines set amount = 40.81 where amount = 40.80")
+    world.earn("nexadesk", "messages", month, usage_revenue=D("0.01"))
     assert [reason.split(":")[0] for reason in reasons(world, month, tmp_path)] == [
         "The ledger has 6 lines and marts.fct_billed_lines 6 that do not say the same"
     ]
