@@ -115,7 +115,9 @@ def trend(points: list[Point], currency: str) -> Drawing:
         .encode(
             x=alt.X("month:N", sort=months, title=None, axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("measure:N", sort=names),
-            y=alt.Y("amount:Q", title=None, axis=alt.Axis(tickCount=4, format=",.0f")),
+            y=alt.Y(
+                "amount:Q", title=None, axis=alt.Axis(tickCount=4, format=",.0f", minExtent=36)
+            ),
             color=alt.Color(
                 "measure:N",
                 sort=names,

@@ -303,7 +303,8 @@ def test_it_prints(exported: MonthExport, tmp_path: Path) -> None:
         # Paper does not scroll: what is too wide would be cut off.
         assert (
             browser.ask(
-                "[...document.querySelectorAll('.box')].filter(b => b.scrollWidth > b.clientWidth + 1)"
+                "[...document.querySelectorAll('.box')]"
+                ".filter(b => b.scrollWidth > b.clientWidth + 1)"
                 ".map(b => b.getAttribute('aria-label'))"
             )
             == []
