@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.execution.api import create_execution_plan
 
+from exports.finance.columns import MARTS
+
 USAGE_LINES = dg.AssetKey(["odoo", "usage_lines"])
 LEDGER = dg.AssetKey(["ops", "billed_line"])
 CONSERVED = dg.AssetCheckKey(dg.AssetKey(["marts", "fct_usage_conservation"]), "usage_is_conserved")
@@ -55,7 +57,9 @@ def test_reconciliation_comes_after_the_push(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     reconciliation = dg.AssetKey(["marts", "fct_reconciliation"])
     assert USAGE_LINES in graph.get_ancestor_asset_keys(reconciliation)
-    assert reconciliation in graph.get_ancestor_asset_keys(dg.AssetKey(["exports", "month_close"]))
+    before_the_close = graph.get_ancestor_asset_keys(dg.AssetKey(["exports", "month_close"]))
+    assert reconciliation in before_the_close
+    assert {dg.AssetKey(["marts", mart.name]) for mart in MARTS} <= before_the_close
 
 
 def test_costs_come_from_odoo_and_files_and_follow_their_drivers(defs: dg.Definitions) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from exports.finance.columns import MARTS
+from exports.finance.tables import Mart
 from warehouse.dbt_project import DBT_PROJECT
 
 MODELS = sorted((DBT_PROJECT / "models").rglob("*.sql"))
@@ -98,6 +100,13 @@ def test_every_column_of_a_mart_has_type_and_description(path: Path) -> None:
     for column in columns:
         assert column.get("description", "").strip(), column["name"]
         assert column.get("data_type", "").strip(), column["name"]
+
+
+@pytest.mark.parametrize("mart", MARTS, ids=lambda mart: mart.name)
+def test_what_finance_reads_of_a_mart_is_described(mart: Mart) -> None:
+    """Its workbook and page print these descriptions."""
+    described = {column["name"] for column in PROPERTIES[mart.name]["columns"]}
+    assert {column.name for column in mart.table.columns} <= described
 
 
 @pytest.mark.parametrize("path", [path for path in _marts() if path.stem not in ONE_ROW], ids=_name)

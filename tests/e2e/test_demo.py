@@ -102,9 +102,17 @@ def test_finance_can_open_the_files(demo: Demo) -> None:
     files = [Path(name) for name in demo.summary["files"]]
     workbooks = [file for file in files if file.suffix == ".xlsx"]
     parquets = [file for file in files if file.suffix == ".parquet"]
+    pages = [file for file in files if file.suffix == ".html"]
+    assert [page.stem for page in pages] == [book.stem for book in workbooks]
     assert len(workbooks) >= 2
-    for file in workbooks:
-        assert len(openpyxl.load_workbook(file).sheetnames) > 1
+    for page, file in zip(pages, workbooks, strict=True):
+        book = openpyxl.load_workbook(file, data_only=True)
+        assert len(book.sheetnames) == 10
+        rows = book["Summary"].iter_rows(max_col=3, values_only=True)
+        assert [row[0] for row in rows if row[2] == "CHECK"] == []
+        attested = str(book["Summary"]["A4"].value)
+        assert "SHA-256" in attested
+        assert attested in page.read_text()
     assert sum(pyarrow.parquet.read_metadata(file).num_rows for file in parquets) > 100
 
 
