@@ -12,7 +12,7 @@ from exports.finance.marts import MonthData
 from exports.finance.tables import Row, Value
 
 _UNALLOCATED = {
-    "no_driver": "No driver says which usage it follows: `fusion-billing costs drivers apply FILE`.",
+    "no_driver": "No driver says what it follows: `fusion-billing costs drivers apply FILE`.",
     "unknown_metric": "Its driver is a metric that the catalogue does not have.",
     "no_usage": "Nobody used its driver's metric on these days.",
 }

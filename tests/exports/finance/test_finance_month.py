@@ -171,7 +171,7 @@ def test_the_exceptions_are_listed_with_what_they_are(february: World, tmp_path:
     ]
     details = [str(row["Detail"]) for row in rows]
     assert details[0] == "invoiced_differently: invoiced 0.55, the ledger has 0.60"
-    assert details[2].startswith("No driver says which usage it follows")
+    assert details[2].startswith("No driver says what it follows")
     assert "margin -11.94 %, below the floor of 20 %" in details[3]
     assert rows[1]["Quantity"] == 100
 
