@@ -109,7 +109,9 @@ def test_finance_can_open_the_files(demo: Demo) -> None:
         book = openpyxl.load_workbook(file, data_only=True)
         assert len(book.sheetnames) == 10
         rows = book["Summary"].iter_rows(max_col=3, values_only=True)
-        assert [row[0] for row in rows if row[2] == "CHECK"] == []
+        failed = [str(row[0]) for row in rows if row[2] == "CHECK"]
+        # The open month has periods that are rated and not billed yet.
+        assert failed == (["Billed less rated, CAD"] if file == workbooks[-1] else [])
         attested = str(book["Summary"]["A4"].value)
         assert "SHA-256" in attested
         assert attested in page.read_text()
