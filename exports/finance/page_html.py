@@ -21,7 +21,7 @@ _NARROW = 4
 
 @dataclass(frozen=True)
 class Td:
-    """A cell: its text, and how it is set: `num` a figure, `long` prose, `ok` and `check`."""
+    """A cell: its text, and how it is set: `num` a figure, `day`, `long` prose, `ok` and `check`."""
 
     text: str
     css: str = ""
@@ -65,6 +65,8 @@ def _cell(cell: Td, *, is_head: bool) -> str:
 def _set(column: Column) -> str:
     if column.kind.is_right:
         return "num"
+    if column.kind in (Kind.DATE, Kind.TIMESTAMP):
+        return "day"
     return "long" if column.width >= _LONG else ""
 
 
