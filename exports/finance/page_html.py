@@ -21,7 +21,7 @@ _NARROW = 4
 
 @dataclass(frozen=True)
 class Td:
-    """A cell: its text, and how it is set: `num` a figure, `day`, `long` prose, `ok` and `check`."""
+    """A cell: its text, and how it is set: `num`, `day`, `long`, `ok` or `check`."""
 
     text: str
     css: str = ""
