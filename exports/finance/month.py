@@ -14,7 +14,6 @@ from sqlalchemy.engine import Engine
 from exports.finance.errors import FinanceExportError
 from exports.finance.figures import total_of
 from exports.finance.marts import read_month
-from exports.finance.page import write_page
 from exports.finance.parquet import write_parquet
 from exports.finance.report import Report, make_report
 from exports.finance.workbook import write_workbook
@@ -36,6 +35,9 @@ def write_month(report: Report, folder: Path) -> MonthExport:
 
     Raises FinanceExportError where they cannot be written; files of an earlier export then stay.
     """
+    # Altair takes a second to import, which every Dagster process and every refusal would pay.
+    from exports.finance.page import write_page
+
     data, label = report.data, report.data.label
     try:
         folder.mkdir(parents=True, exist_ok=True)
