@@ -88,7 +88,7 @@ linked as (
         -- A link to another customer than the order's links nothing.
         coalesce(phased.is_subscription_linked, accounts.account_key is not null) as is_linked,
         imported_months.service_code is not null as is_imported,
-        phased.phase in ('dual_run', 'live') as is_odoo_compared
+        phased.phase <> 'shadow' as is_odoo_compared
     from phased
     left join accounts
         on phased.account_key = accounts.account_key
