@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 from command_line import environment, fusion_billing
 from psycopg.rows import dict_row
-from reconciled_cases import FEE, Row
+from reconciled_cases import FEE, REASONS, Row
 from reconciled_world import Reconciled
 
 from cli.billing import Reason
@@ -135,12 +136,10 @@ def test_the_command_shows_when_a_difference_was_seen_first(
 
 def test_the_reasons_are_listed_once() -> None:
     """The command, the docs and the property tests know the same list, in the same order."""
-    from reconciled_cases import REASONS
-
     page = Path(__file__).parents[2] / "docs" / "reconciliation.md"
     told = [
         line.split("`")[1]
         for line in page.read_text().splitlines()
-        if line.startswith("| ") and line.split("|")[2].strip().startswith("`")
+        if re.match(r"\| \d+ \| `", line)
     ]
     assert told == [*REASONS, "unexplained"] == list(Reason)
