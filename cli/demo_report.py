@@ -136,7 +136,11 @@ def summary(engine: Engine, client: OdooClient, world: World, report: DemoReport
             "planted": len(planted),
             "not_planted": len(found.keys() - planted.keys()),
         },
-        "margin": {"revenue": _text(margin[0]), "cogs": _text(margin[1]), "currency": margin[2]},
+        "margin": {
+            "revenue": f"{margin[0]:.2f}",
+            "cogs": f"{margin[1]:.2f}",
+            "currency": margin[2],
+        },
         "costs": allocated,
         "second_run": report.second_run,
         "seconds": report.seconds,
