@@ -34,7 +34,7 @@ def command(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
         run("odoo bootstrap")
         fill(connect(odoo_url, "odoo", "admin", "admin"))
-        run("service add nexadesk")
+        run("service add nexadesk --phase live")
         add_messages(database_url, "t1", 1500)
         run("odoo mirror")
         run(f"run --date {TODAY}")

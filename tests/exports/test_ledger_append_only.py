@@ -18,12 +18,15 @@ from warehouse.tables import month_close
 
 SUPERUSER = "superuser"
 REPLICA = "superuser as replica"
-EVIDENCE = ("billed_line", "billing_run", "month_close")
+EVIDENCE = ("billed_line", "billing_run", "cutover", "month_close")
 # Whom no missing right holds back: the triggers do.
 WITH_RIGHTS = (SUPERUSER, REPLICA, "fusion_test_all", "fusion_test_owner")
 WITHOUT = ("fusion_ingest", "fusion_transform", "fusion_reader")
 CHANGES = (
     "update ops.billed_line set amount = 0",
+    "update ops.cutover set phase = 'live'",
+    "delete from ops.cutover",
+    "truncate ops.cutover",
     "update ops.billed_line set run_id = run_id",
     "delete from ops.billed_line",
     "truncate ops.billed_line cascade",
@@ -60,6 +63,14 @@ def billed(engine: Engine, settings_with: Callable[..., Settings]) -> Iterator[E
                 "lines_sha256": "",
                 "code_version": "",
             },
+        )
+        connection.execute(
+            sa.text(
+                "insert into ops.service (service_code, name) values ('nexadesk', 'NexaDesk')"
+                " on conflict do nothing;"
+                " insert into ops.cutover (service_code, phase, changed_by)"
+                " values ('nexadesk', 'shadow', 'test')"
+            )
         )
         before = connection.execute(sa.text("select current_user")).scalar_one()
         for role in ("fusion_test_all", "fusion_test_owner"):
