@@ -49,6 +49,16 @@ LINE = (
 )
 KEY = ("source", "external_invoice_id", "version")
 INVOICE_COLUMNS = (*KEY, "service_code", *HEAD, "content_sha256", "payload", "file")
+_DAMAGED = (
+    "{} has lines that cannot be read, and was imported with all of them before: not loaded."
+    " Export it again"
+)
+# Lago's fees and items, Stripe's lines: as stg_app_billing__invoices counts them.
+_EXPORTED = sa.func.coalesce(
+    app_invoice.c.payload["fees"],
+    app_invoice.c.payload["items"],
+    app_invoice.c.payload[("lines", "data")],
+)
 LINE_COLUMNS = (
     *KEY,
     *LINE,
@@ -91,6 +101,7 @@ class _Version:
     content_sha256: bytes
     updated_at: datetime | None
     head: tuple[Any, ...]
+    is_complete: bool  # all of its lines could be read
 
 
 def store(
@@ -104,7 +115,11 @@ def store(
 
     A content that is known adds nothing, however old: an export from January that still lies in the
     folder changes nothing in March. Only where the newest version is read otherwise today (the
-    reader learned something, a line can be read now) the same content is a version again.
+    reader learned something, a line can be read now) the same content is a version again, and where
+    the newest one lacks lines any content of which all lines are read.
+
+    A document with lines that cannot be read is a version only until all lines of one were: what
+    was complete is not replaced by a part.
     """
     stored = Stored()
     if not documents:
@@ -126,6 +141,9 @@ def store(
         stored.problems += [position.problem(reason) for reason in footing(document)]
         if _is_known(document, known, lines):
             stored.count(document, "unchanged")
+            continue
+        if document.problems and known and known[-1].is_complete:
+            stored.problems.append(position.problem(_DAMAGED.format(document.name)))
             continue
         version = _version(document, service_code, len(known) and known[-1].number)
         stored.count(document, "changed" if known else "new")
@@ -163,7 +181,7 @@ def _is_known(
         return False
     newest = known[-1]
     if newest.content_sha256 != document.content_sha256:
-        return True
+        return newest.is_complete or bool(document.problems)
     return newest.head == _head(document) and lines.get(
         document.external_invoice_id, {}
     ) == _comparable(document.lines)
@@ -211,9 +229,20 @@ def _stored_versions(
 ) -> dict[str, list[_Version]]:
     table = app_invoice.c
     updated_at = table.payload["updated_at"].astext.label("updated_at")
+    exported = sa.case(
+        (sa.func.jsonb_typeof(_EXPORTED) == "array", sa.func.jsonb_array_length(_EXPORTED)), else_=0
+    )
+    line = app_billing_line.c
+    read = (
+        sa.select(sa.func.count())
+        .where(*(line[name] == table[name] for name in KEY))
+        .scalar_subquery()
+    )
     needed = (*KEY, "service_code", "content_sha256", *HEAD)  # a payload is large
     statement = (
-        sa.select(*(table[name] for name in needed), updated_at)
+        sa.select(
+            *(table[name] for name in needed), updated_at, (exported <= read).label("is_complete")
+        )
         .where(table.source == source, table.external_invoice_id == sa.func.any(ids))
         .order_by(table.external_invoice_id, table.version)
     )
@@ -226,6 +255,7 @@ def _stored_versions(
                 content_sha256=bytes(row["content_sha256"]),
                 updated_at=_instant(row["updated_at"]),
                 head=tuple(row[name] for name in HEAD),
+                is_complete=row["is_complete"],
             )
         )
     return versions
@@ -268,6 +298,7 @@ def _version(document: AppDocument, service_code: str, last: int) -> _Version:
         content_sha256=document.content_sha256,
         updated_at=document.updated_at,
         head=_head(document),
+        is_complete=not document.problems,
     )
 
 

@@ -181,6 +181,62 @@ def test_an_unreadable_line_comes_with_the_next_good_export(engine: Engine, tmp_
     ]
 
 
+def _damaged(**values: Any) -> Json:
+    return lago_invoice(lago_plan_fee(), lago_fee(amount_cents="three dollars"), **values)
+
+
+def test_a_damaged_export_does_not_replace_a_complete_one(engine: Engine, tmp_path: Path) -> None:
+    good = write(tmp_path, _shown(lago_invoice()), "good.json")
+    load_lago(engine, good)
+    report = load_lago(engine, write(tmp_path, _shown(_damaged(status="voided"))))
+    assert said(report) == [
+        "export.json, invoice 1 (inv-1), fee 2: Expected `int`, got `str` - at `$.amount_cents`",
+        "export.json, invoice 1: invoice LAG-1-001 (inv-1) has lines that cannot be read, and was"
+        " imported with all of them before: not loaded. Export it again",
+    ]
+    assert report.documents.changed == 0
+    assert load_lago(engine, good).documents.unchanged == 1
+    assert [row.version for row in stored_lines(engine)] == [1, 1]
+
+
+def test_a_good_content_comes_back_after_a_damaged_version(engine: Engine, tmp_path: Path) -> None:
+    """Earlier releases let a damaged version follow a complete one."""
+    good = write(tmp_path, _shown(lago_invoice()), "good.json")
+    bad = write(tmp_path, _shown(_damaged()))
+    load_lago(engine, bad)
+    load_lago(engine, good)
+    with engine.begin() as connection:  # as if they had come the other way round
+        for table in ("app_billing_line", "app_invoice"):
+            for old, new in ((1, 9), (2, 1), (9, 2)):
+                connection.execute(
+                    sa.text(f"update raw.{table} set version = {new} where version = {old}")
+                )
+    for files in ((good,), (bad,), (bad, good), (good, bad)):
+        load_lago(engine, *files)
+        assert [(row.version, row.external_line_id) for row in stored_lines(engine)] == [
+            (1, "fee-0"),
+            (1, "fee-1"),
+            (2, "fee-0"),
+            (3, "fee-0"),
+            (3, "fee-1"),
+        ]
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(order=st.lists(st.integers(0, 2), min_size=1, max_size=6))
+def test_a_damaged_version_never_outranks_a_complete_one(order: list[int], engine: Engine) -> None:
+    empty(engine)
+    exports = [lago_invoice(), _damaged(), _damaged(status="voided")]
+    with tempfile.TemporaryDirectory() as name:
+        for choice in order:
+            load_lago(engine, write(Path(name), _shown(exports[choice])))
+    newest = max(row.version for row in stored_documents(engine))
+    lines = [row for row in stored_lines(engine) if row.version == newest]
+    assert len(lines) == (2 if 0 in order else 1)
+
+
 def test_lines_that_do_not_sum_to_the_invoice_are_told_and_loaded(
     engine: Engine, tmp_path: Path
 ) -> None:
