@@ -1,5 +1,5 @@
-"""The drop folder: files left there are loaded at the next run, each as often as it stands there,
-with the same result.
+"""The drop folder: files left there are loaded at the next run, each once. What stays there undoes
+nothing that came later: a cost file is known by name and content, a document by its content.
 
     drop/costs/*.csv, *.parquet      provider costs
     drop/lago/<service>/*.json       invoices and credit notes of an app's Lago
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
-from ingest.costs.files import load_costs
+from ingest.costs.files import load_costs_once
 from ingest.upsert import UpsertCounts
 
 _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
@@ -25,8 +25,9 @@ _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stri
 
 @dataclass(frozen=True)
 class DropReport:
-    """`costs` counts rows; `app_billing` documents by what became of them and the lines that were
-    written with them. `problems` were not loaded or do not foot."""
+    """`costs` counts files, those of them that were loaded before, and the rows of the others;
+    `app_billing` documents by what became of them and the lines that were written with them.
+    `problems` were not loaded or do not foot."""
 
     costs: dict[str, int]
     app_billing: dict[str, int | list[str]]
@@ -34,7 +35,8 @@ class DropReport:
 
 def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
     """Loads every file. A file that is none of its kind raises its loader's error, naming it."""
-    costs = [load_costs(engine, path) for path in _files(folder / "costs")]
+    costs = [load_costs_once(engine, path) for path in _files(folder / "costs")]
+    loaded = [report for report in costs if report]
     invoices = [
         importer(engine, files, service_code=service.name)
         for source, importer in _IMPORTERS.items()
@@ -46,8 +48,9 @@ def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
     return DropReport(
         costs={
             "files": len(costs),
-            "new": sum(report.new for report in costs),
-            "changed": sum(report.changed for report in costs),
+            "unchanged_files": len(costs) - len(loaded),
+            "new": sum(report.new for report in loaded),
+            "changed": sum(report.changed for report in loaded),
         },
         app_billing={
             "new": documents.new,

@@ -573,6 +573,17 @@ cost_driver = sa.Table(
     schema="ops",
 )
 
+# Cost files of the drop folder that were loaded, by name and content: not loaded again, so that a
+# correction which came in another way stays.
+dropped_file = sa.Table(
+    "dropped_file",
+    metadata,
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("content_sha256", BYTEA, primary_key=True),
+    _timestamp("loaded_at", default=True),
+    schema="ops",
+)
+
 # Who bills a service's periods, as it was decided, one row a decision; nothing is changed or taken
 # out. A period is under the newest decision that is in force on its first day (`effective_from`
 # null: always); under none it is in shadow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 import duckdb
-from sqlalchemy.engine import Engine
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection, Engine
 
 from ingest.costs.landing import land
 from ingest.costs.rows import COLUMNS, FUSION_API, CostRow, UnfitCostError, cost_row
+from warehouse.tables import dropped_file
 
 
 class CostFileError(Exception):
@@ -36,9 +39,31 @@ def load_costs(engine: Engine, path: Path) -> LoadReport:
 
     Raises CostFileError on a file or row that cannot be read.
     """
-    rows = read_costs(path)
     with engine.begin() as connection:
-        counts = land(connection, FUSION_API, rows, told_in=path.name)
+        return _load(connection, path)
+
+
+def load_costs_once(engine: Engine, path: Path) -> LoadReport | None:
+    """As `load_costs`, but a file of this name and content that was loaded so before is left alone
+    (null): its costs may have been corrected since."""
+    if not path.is_file():
+        raise CostFileError(f"{path.name}: no such file")
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").digest()
+    once = (
+        insert(dropped_file)
+        .values(file=path.name, content_sha256=content)
+        .on_conflict_do_nothing()
+        .returning(dropped_file.c.file)
+    )
+    with engine.begin() as connection:
+        is_new = connection.execute(once).first() is not None
+        return _load(connection, path) if is_new else None
+
+
+def _load(connection: Connection, path: Path) -> LoadReport:
+    rows = read_costs(path)
+    counts = land(connection, FUSION_API, rows, told_in=path.name)
     return LoadReport(len(rows), counts.new, counts.unchanged, counts.changed)
 
 

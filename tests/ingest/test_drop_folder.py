@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest.app_billing.files import AppBillingFileError
-from ingest.costs.files import CostFileError
+from ingest.costs.files import CostFileError, load_costs
 from ingest.drop_folder import load_drop_folder
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.provider_costs import write_costs
@@ -76,7 +77,7 @@ def test_a_folder_loads_once_however_often(engine: Engine, drop: Path) -> None:
     ]
 
     second = load_drop_folder(engine, drop)
-    assert second.costs == {"files": 2, "new": 0, "changed": 0}
+    assert second.costs == {"files": 2, "unchanged_files": 2, "new": 0, "changed": 0}
     assert asdict(second)["app_billing"] == {
         "new": 0,
         "unchanged": first.app_billing["new"],
@@ -95,7 +96,49 @@ def test_a_corrected_file_replaces_what_it_says(engine: Engine, drop: Path) -> N
     *values, _amount, currency = first.rstrip("\n").split(",")
     path.write_text("".join([head, ",".join([*values, "0.0023", currency]) + "\n", *rest]))
     report = load_drop_folder(engine, drop)
-    assert report.costs == {"files": 1, "new": 0, "changed": 1}
+    assert report.costs == {"files": 1, "unchanged_files": 0, "new": 0, "changed": 1}
+
+
+def _cost_file(folder: Path, name: str, amount: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(
+        "provider,sku,day,service_code,external_account_id,quantity,amount,currency\n"
+        f"ovh,once,2026-09-01,,,1,{amount},CAD\n"
+    )
+    return path
+
+
+def _amount(engine: Engine) -> Decimal:
+    with engine.connect() as connection:
+        amount = connection.execute(
+            sa.select(provider_cost.c.amount).where(provider_cost.c.sku == "once")
+        ).scalar_one()
+    return Decimal(amount)
+
+
+def test_a_file_that_stays_there_undoes_no_correction(engine: Engine, tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    old = _cost_file(drop / "costs", "z-first.csv", "10")
+    load_drop_folder(engine, drop)
+    load_costs(engine, _cost_file(tmp_path, "fix.csv", "11"))
+    report = load_drop_folder(engine, drop)
+    assert report.costs == {"files": 1, "unchanged_files": 1, "new": 0, "changed": 0}
+    assert _amount(engine) == 11
+    # Dropped later, it counts, though its name comes first; by hand a file always loads.
+    _cost_file(drop / "costs", "a-later.csv", "12")
+    for _ in range(2):
+        load_drop_folder(engine, drop)
+        assert _amount(engine) == 12
+    assert load_costs(engine, old).changed == 1
+    assert _amount(engine) == 10
+
+
+def test_a_file_that_was_refused_is_no_file_that_was_loaded(engine: Engine, tmp_path: Path) -> None:
+    _cost_file(tmp_path / "costs", "refused.csv", "ten")
+    for _ in range(2):
+        with pytest.raises(CostFileError, match="line 2, column amount"):
+            load_drop_folder(engine, tmp_path)
 
 
 def test_a_folder_that_is_missing_or_empty_is_no_error(engine: Engine, tmp_path: Path) -> None:
@@ -103,7 +146,7 @@ def test_a_folder_that_is_missing_or_empty_is_no_error(engine: Engine, tmp_path:
         (tmp_path / "half" / folder).mkdir(parents=True)
     for drop in (tmp_path / "none", tmp_path / "half"):
         report = load_drop_folder(engine, drop)
-        assert report.costs == {"files": 0, "new": 0, "changed": 0}
+        assert report.costs == {"files": 0, "unchanged_files": 0, "new": 0, "changed": 0}
         nothing = dict.fromkeys(("new", "unchanged", "changed", "lines"), 0)
         assert report.app_billing == {**nothing, "problems": []}
 
