@@ -51,7 +51,12 @@ def costs_mirror(
 
 @drivers.command("apply")
 def drivers_apply(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML of drivers: all of them.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="YAML of drivers: all of them.", exists=True, dir_okay=False
+        ),
+    ],
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:

@@ -222,6 +222,9 @@ def open_file(path: Path, *, holds: str) -> Record:
         mark = error.problem_mark or error.context_mark
         file.problem(mark.line + 1 if mark else 1, "YAML", str(error.problem or error.context))
         raise ReviewedFileError(file.problems) from None
+    except RecursionError:
+        file.problem(1, "YAML", "nests more deeply than any such file; it holds " + holds)
+        raise ReviewedFileError(file.problems) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         file.problem(1, "YAML", " ".join(str(error).split()))
         raise ReviewedFileError(file.problems) from None

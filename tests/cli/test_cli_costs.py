@@ -78,3 +78,13 @@ def test_every_problem_of_a_file_is_a_line(costs_env: dict[str, str], tmp_path: 
         "drivers.yml:2: drivers[1].metric: 'words' is not one of messages",
         "drivers.yml:3: prices: is not known here; allowed: drivers",
     ]
+
+
+def test_a_file_that_is_away_is_named_with_the_next_step(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "drivers.yml"
+    apply = ("costs", "drivers", "apply", str(file))
+    away = fusion_billing(*apply, env=env)
+    assert (away.status, away.stdout) == (2, "")
+    assert "does not exist. See `fusion-billing costs drivers apply --help`." in away.stderr

@@ -94,6 +94,12 @@ def test_a_file_without_drivers_takes_none_out(tmp_path: Path) -> None:
     assert problems(tmp_path, "drivers: [\n")[0].startswith("drivers.yml:2: YAML: ")
 
 
+def test_a_file_that_nests_without_end_is_a_problem(tmp_path: Path) -> None:
+    assert problems(tmp_path, "drivers: " + "[" * 3000) == [
+        "drivers.yml:1: YAML: nests more deeply than any such file; it holds `drivers`"
+    ]
+
+
 def test_only_what_is_used_on_a_day_can_drive(engine: Engine) -> None:
     """A level that is carried on from day to day says nothing of the day."""
     records = [
