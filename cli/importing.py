@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.engine import Engine
 
 from cli.options import DryRunOption, FormatOption, warehouse
 from cli.output import Format, show
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
-from ingest.costs.files import load_costs
+from ingest.costs.files import CostFileError, load_costs
+from ingest.keys import require_service
 
 group = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
 
@@ -38,6 +40,7 @@ def lago(
 ) -> None:
     """Invoices with fees and credit notes, as Lago's API lists and shows them."""
     with warehouse() as engine:
+        _check(engine, service)
         report = import_lago(engine, files, service_code=service, dry_run=dry_run)
     _tell(report, format_, "Lago invoices", dry_run)
 
@@ -51,8 +54,14 @@ def stripe(
 ) -> None:
     """Stripe's invoices with lines, credit notes and refunds, as its API and CLI export them."""
     with warehouse() as engine:
+        _check(engine, service)
         report = import_stripe(engine, files, service_code=service, dry_run=dry_run)
     _tell(report, format_, "Stripe invoices", dry_run)
+
+
+def _check(engine: Engine, service: str) -> None:
+    with engine.connect() as connection:
+        require_service(connection, service)
 
 
 def _tell(report: ImportReport, format_: Format, title: str, dry_run: bool) -> None:
@@ -65,5 +74,11 @@ def _tell(report: ImportReport, format_: Format, title: str, dry_run: bool) -> N
 def costs(files: Files, format_: FormatOption = Format.TABLE) -> None:
     """fusion_api's daily provider costs, CSV or Parquet."""
     with warehouse() as engine:
-        reports = [{"file": str(path), **vars(load_costs(engine, path))} for path in files]
+        reports: list[dict[str, object]] = []
+        for path in files:
+            try:
+                reports.append({"file": str(path), **vars(load_costs(engine, path))})
+            except CostFileError as error:
+                loaded = ", ".join(str(report["file"]) for report in reports)
+                raise CostFileError(f"{error}. Loaded before it: {loaded or 'nothing'}") from None
     show(reports, format_, title="Provider costs")

@@ -18,6 +18,7 @@ from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import load_costs_once
+from ingest.keys import require_service
 from ingest.upsert import UpsertCounts
 
 _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
@@ -34,11 +35,12 @@ class DropReport:
 
 
 def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
-    """Loads every file. A file that is none of its kind raises its loader's error, naming it."""
+    """Loads every file. A file that is none of its kind raises its loader's error, naming it,
+    and a folder of no known service UnknownServiceError."""
     costs = [load_costs_once(engine, path) for path in _files(folder / "costs")]
     loaded = [report for report in costs if report]
     invoices = [
-        importer(engine, files, service_code=service.name)
+        _import(engine, importer, service.name, files)
         for source, importer in _IMPORTERS.items()
         for service in sorted(path for path in (folder / source).glob("*") if path.is_dir())
         if (files := _files(service))
@@ -60,6 +62,14 @@ def load_drop_folder(engine: Engine, folder: Path) -> DropReport:
             "problems": [str(problem) for report in invoices for problem in report.problems],
         },
     )
+
+
+def _import(
+    engine: Engine, importer: Callable[..., ImportReport], service_code: str, files: list[Path]
+) -> ImportReport:
+    with engine.connect() as connection:
+        require_service(connection, service_code)
+    return importer(engine, files, service_code=service_code)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -100,7 +100,7 @@ def create_key(engine: Engine, service_code: str, *, expires_at: datetime | None
         if expires_at <= datetime.now(UTC):
             raise BadExpiryError(f"The expiry {expires_at.isoformat()} has passed already.")
     with engine.begin() as connection:
-        _require_service(connection, service_code)
+        require_service(connection, service_code)
         return _insert_key(connection, service_code, expires_at)
 
 
@@ -132,7 +132,7 @@ def rotate_key(engine: Engine, service_code: str, *, overlap: timedelta) -> str:
     if overlap < timedelta(0):
         raise BadExpiryError("The overlap of a rotation cannot be negative.")
     with engine.begin() as connection:
-        _require_service(connection, service_code)
+        require_service(connection, service_code)
         end = sa.func.clock_timestamp() + sa.cast(overlap, sa.Interval)
         connection.execute(
             sa.update(api_key)
@@ -142,13 +142,18 @@ def rotate_key(engine: Engine, service_code: str, *, overlap: timedelta) -> str:
         return _insert_key(connection, service_code, None)
 
 
-def _require_service(connection: Connection, service_code: str) -> None:
-    found = connection.execute(
-        sa.select(service.c.service_code).where(service.c.service_code == service_code)
-    ).first()
-    if found is None:
+def known_services(connection: Connection) -> list[str]:
+    by_code = sa.select(service.c.service_code).order_by(service.c.service_code)
+    return list(connection.execute(by_code).scalars())
+
+
+def require_service(connection: Connection, service_code: str) -> None:
+    """Raises UnknownServiceError, which names those there are."""
+    known = known_services(connection)
+    if service_code not in known:
         raise UnknownServiceError(
-            f"There is no service {service_code!r}. `fusion-billing service add` makes one."
+            f"There is no service {service_code!r}. Known: {', '.join(known) or 'none'};"
+            " `fusion-billing service add` makes one."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from litestar.openapi.spec import Schema
@@ -14,11 +14,15 @@ from ingest.api.asked import Asked
 from ingest.api.exact import number
 from ingest.api.payloads import Number, OptionalIdentifier
 from ingest.api.problems import EXISTS, FORMAT, INVALID, MANDATORY, Details, invalid
-from ingest.costs.rows import CURRENCY, LONGEST_KEY, CostRow
+from ingest.costs.rows import (
+    EARLIEST_DAY,
+    LONGEST_KEY,
+    CostRow,
+    is_iso_currency,
+    latest_day,
+)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_EARLIEST = date(1970, 1, 1)
-_AHEAD = timedelta(days=1)
 
 
 def _text(description: str) -> Meta:
@@ -68,7 +72,7 @@ def costs_of(items: Sequence[Cost], service_code: str) -> dict[str, CostRow]:
     Raises ProblemError 422 with every error of every index: an item that contradicts an earlier one
     is `value_already_exist` in the fields that differ.
     """
-    latest = datetime.now(UTC).date() + _AHEAD
+    latest = latest_day()
     costs: dict[str, CostRow] = {}
     details: Details = {}
     for index, item in enumerate(items):
@@ -105,7 +109,7 @@ def _cost(item: Cost, service_code: str, latest: date) -> CostRow | Details:
             asked.errors[field] = [MANDATORY if value in (None, "") else otherwise]
         else:
             asked.values[field] = meant
-    if "day" in asked.values and not _EARLIEST <= asked.values["day"] <= latest:
+    if "day" in asked.values and not EARLIEST_DAY <= asked.values["day"] <= latest:
         asked.errors["day"] = [INVALID]
     if asked.errors:
         return asked.errors
@@ -124,4 +128,4 @@ def _day(value: object) -> date | None:
 
 
 def _currency(value: object) -> str | None:
-    return value if isinstance(value, str) and CURRENCY.fullmatch(value) else None
+    return value if isinstance(value, str) and is_iso_currency(value) else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, Engine
 
 from ingest.costs.landing import land
-from ingest.costs.rows import COLUMNS, FUSION_API, CostRow, UnfitCostError, cost_row
+from ingest.costs.rows import (
+    COLUMNS,
+    EARLIEST_DAY,
+    FUSION_API,
+    CostRow,
+    UnfitCostError,
+    cost_row,
+    latest_day,
+)
+from ingest.keys import known_services
 from warehouse.tables import dropped_file
 
 
@@ -62,22 +72,27 @@ def load_costs_once(engine: Engine, path: Path) -> LoadReport | None:
 
 
 def _load(connection: Connection, path: Path) -> LoadReport:
-    rows = read_costs(path)
+    rows = read_costs(path, known_services(connection))
     counts = land(connection, FUSION_API, rows, told_in=path.name)
     return LoadReport(len(rows), counts.new, counts.unchanged, counts.changed)
 
 
-def read_costs(path: Path) -> list[CostRow]:
-    """Every row of a CSV (with header) or Parquet file. Raises CostFileError."""
+def read_costs(path: Path, services: Collection[str]) -> list[CostRow]:
+    """Every row of a CSV (with header) or Parquet file, of these services or of all.
+
+    Raises CostFileError.
+    """
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise CostFileError(f"{path.name}: neither .csv nor .parquet")
     if not path.is_file():
         raise CostFileError(f"{path.name}: no such file")
     rows: list[CostRow] = []
+    latest = latest_day()
     first_seen: dict[str, int] = {}
     for index, values in enumerate(_records(path)):
         try:
             row = cost_row(values)
+            _check(row, services, latest)
         except UnfitCostError as error:
             place = f"{_place(path, index)}, column {error.column}"
             raise CostFileError(f"{place}: {error.reason}") from None
@@ -89,6 +104,20 @@ def read_costs(path: Path) -> list[CostRow]:
             )
         rows.append(row)
     return rows
+
+
+def _check(row: CostRow, services: Collection[str], latest: date) -> None:
+    """What POST /costs refuses as well: a service that is none, a day that nobody can know of."""
+    if row.service_code and row.service_code not in services:
+        raise UnfitCostError(
+            "service_code",
+            f"there is no service {row.service_code!r}. Known: {', '.join(services) or 'none'};"
+            " `fusion-billing service add` makes one",
+        )
+    if not EARLIEST_DAY <= row.day <= latest:
+        raise UnfitCostError(
+            "day", f"'{row.day}' is not between {EARLIEST_DAY} and tomorrow, {latest}"
+        )
 
 
 def _records(path: Path) -> Iterator[Mapping[str, str]]:
@@ -122,7 +151,10 @@ def _records(path: Path) -> Iterator[Mapping[str, str]]:
 
 def _header(path: Path) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        header = next(csv.reader(file), [])
+        try:
+            header = next(csv.reader(file), [])
+        except csv.Error as error:
+            raise CostFileError(f"{path.name}, line 1: {error}") from None
     if len(set(header)) != len(header):
         raise CostFileError(f"{path.name}, line 1: two columns have the same name")
     return header
@@ -163,5 +195,8 @@ def _place(path: Path, index: int) -> str:
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.reader(file)
         records = (reader.line_num for record in reader if record)
-        line = next(islice(records, index + 1, None), index + 2)
+        try:
+            line = next(islice(records, index + 1, None), index + 2)
+        except csv.Error:  # a field that is longer than this reader takes
+            line = reader.line_num
     return f"{path.name}, line {line}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote
+
+from babel.numbers import is_currency
 
 COLUMNS = (
     "provider",
@@ -23,9 +25,22 @@ COLUMNS = (
 FUSION_API, ODOO, API = "fusion_api", "odoo", "api"
 # Of bytes: a key that is longer cannot stand in an index.
 LONGEST_KEY = 2000
-CURRENCY = re.compile(r"[A-Z]{3}")
+# Of an amount or a quantity: more is no cost, and at some point more than PostgreSQL keeps.
+MOST_DIGITS = 1000
+EARLIEST_DAY = date(1970, 1, 1)
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _EXACT = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{1,30}")
+
+
+def latest_day() -> date:
+    """The last day that a cost can be of: somewhere it is tomorrow already."""
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
+def is_iso_currency(code: str) -> bool:
+    """Of ISO 4217, also one that is out of use: old costs were in it."""
+    return bool(_CURRENCY.fullmatch(code)) and is_currency(code)
 
 
 class UnfitCostError(Exception):
@@ -80,7 +95,7 @@ def cost_row(values: Mapping[str, str]) -> CostRow:
         raise unfit("service_code", "is not a service code such as nexacloud")
     if account and not service:
         raise unfit("service_code", "is empty: an account is one of a service")
-    if not CURRENCY.fullmatch(values["currency"]):
+    if not is_iso_currency(values["currency"]):
         raise unfit("currency", "is not an ISO 4217 code such as USD")
     try:
         day = date.fromisoformat(values["day"])
@@ -89,6 +104,9 @@ def cost_row(values: Mapping[str, str]) -> CostRow:
     for column in ("quantity", "amount"):
         if not _EXACT.fullmatch(values[column]):
             raise unfit(column, "is not a plain decimal number")
+        if len(values[column]) > MOST_DIGITS:
+            # Not shown: nobody reads it.
+            raise UnfitCostError(column, f"has more than {MOST_DIGITS} digits")
     row = CostRow(
         provider=values["provider"],
         sku=values["sku"],

@@ -10,11 +10,19 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from command_line import fusion_billing
+from sqlalchemy.engine import Engine
 
+from ingest.keys import add_service
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.model import World
 from sandbox.provider_costs import cost_rows, write_costs
 from sandbox.world import make_world
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _services(engine: Engine) -> None:
+    for code in ("nexacloud", "nexadesk", "nexamaps"):
+        add_service(engine, code, code)
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +94,30 @@ def test_a_broken_line_is_told_and_the_answer_is_no(env: dict[str, str], tmp_pat
     assert finished.status == 1
     (problem,) = finished.json()["problems"]
     assert problem["file"] == "lago-cut.json"
+
+
+@pytest.mark.parametrize("source", ["lago", "stripe"])
+def test_nothing_is_loaded_for_a_service_that_is_none(
+    source: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "export.json"
+    file.write_text("[]")
+    finished = fusion_billing("import", source, str(file), "--service", "nope", env=env)
+    assert (finished.status, finished.stdout) == (2, "")
+    assert finished.stderr == (
+        "error: There is no service 'nope'. Known: nexacloud, nexadesk, nexamaps;"
+        " `fusion-billing service add` makes one.\n"
+    )
+
+
+def test_what_was_loaded_before_a_bad_file_is_told(env: dict[str, str], tmp_path: Path) -> None:
+    head = "provider,sku,day,service_code,external_account_id,quantity,amount,currency\n"
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(head + "ovh,told,2026-09-01,,,1,2,CAD\n")
+    bad.write_text(head + f"ovh,told,2026-09-01,,,1,{'9' * 140_001},CAD\n")
+    finished = fusion_billing("import", "costs", str(good), str(bad), env=env)
+    assert (finished.status, finished.stdout) == (2, "")
+    assert finished.stderr == (
+        "error: bad.csv, line 2, column amount: has more than 1000 digits."
+        f" Loaded before it: {good}\n"
+    )

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest.costs.files import CostFileError, LoadReport, load_costs
-from warehouse.tables import provider_cost
+from warehouse.tables import provider_cost, service
 
 HEADER = "provider,sku,day,service_code,external_account_id,quantity,amount,currency"
+SERVICES = ("nexacloud", "nexadesk", "nexamaps")
 ROWS = (
     "openai,gpt_input,2026-09-01,nexadesk,,1250000.5,0.500001,USD",
     "google_maps,geocoding,2026-09-01,nexamaps,nm-acct-1,31,0.0527,USD",
@@ -27,6 +28,9 @@ ROWS = (
 def _empty(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.delete(provider_cost))
+        connection.execute(sa.delete(service))
+        names = [{"service_code": code, "name": code} for code in SERVICES]
+        connection.execute(sa.insert(service), names)
 
 
 def _csv(folder: Path, *lines: str, name: str = "costs.csv") -> Path:
@@ -150,6 +154,19 @@ def test_a_parquet_double_is_refused(engine: Engine, tmp_path: Path) -> None:
             "costs.csv, line 3, column provider: '' is empty",
         ),
         (
+            "ovh,rack,2026-09-30,nexacloud,,1,41.50,ZZZ",
+            "costs.csv, line 3, column currency: 'ZZZ' is not an ISO 4217 code such as USD",
+        ),
+        (
+            "ovh,rack,2026-09-30,nexacluod,,1,41.50,CAD",
+            "costs.csv, line 3, column service_code: there is no service 'nexacluod'. Known:"
+            " nexacloud, nexadesk, nexamaps; `fusion-billing service add` makes one",
+        ),
+        (
+            f"ovh,rack,2026-09-30,nexacloud,,1,{'9' * 140_001},CAD",
+            "costs.csv, line 3, column amount: has more than 1000 digits",
+        ),
+        (
             ROWS[0],
             "costs.csv, line 3: the same provider, sku, day, service and account as costs.csv,"
             " line 2",
@@ -164,6 +181,23 @@ def test_a_bad_row_is_named_and_nothing_is_loaded(
 
     assert str(caught.value) == complaint
     assert _stored(engine) == []
+
+
+@pytest.mark.parametrize("day", ["2206-09-01", "1926-09-01"])
+def test_a_day_that_nobody_can_know_of_is_refused(day: str, engine: Engine, tmp_path: Path) -> None:
+    wrong = ROWS[1].replace("2026-09-01", day)
+    with pytest.raises(
+        CostFileError, match=rf"^costs\.csv, line 3, column day: '{day}' is not between 1970-01-01"
+    ):
+        load_costs(engine, _csv(tmp_path, ROWS[0], wrong))
+    assert _stored(engine) == []
+
+
+def test_a_name_of_a_column_that_is_too_long(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text(f"{HEADER},{'x' * 140_001}\n", encoding="utf-8")
+    with pytest.raises(CostFileError, match=r"^costs\.csv, line 1: field larger than"):
+        load_costs(engine, path)
 
 
 def test_a_row_with_too_few_columns_is_named(engine: Engine, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from ingest.app_billing.files import AppBillingFileError
 from ingest.costs.files import CostFileError, load_costs
 from ingest.drop_folder import load_drop_folder
+from ingest.keys import UnknownServiceError, add_service
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.provider_costs import write_costs
 from sandbox.world import make_world
@@ -35,6 +36,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (drop / source / service).mkdir(parents=True, exist_ok=True)
         path.rename(drop / source / service / path.name)
     return drop
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _services(engine: Engine) -> None:
+    for code in ("nexacloud", "nexadesk", "nexamaps"):
+        add_service(engine, code, code)
 
 
 @pytest.fixture
@@ -173,4 +180,10 @@ def test_a_file_of_another_kind_is_named(
     content = '{"hello": 1}' if name.endswith(".json") else "hello\n1\n"
     (drop / name).write_text(content)
     with pytest.raises(error, match=Path(name).name.replace(".", r"\.")):
+        load_drop_folder(engine, drop)
+
+
+def test_a_folder_of_no_service_is_named(engine: Engine, drop: Path) -> None:
+    (drop / "lago" / "nexadesk").rename(drop / "lago" / "nexadesc")
+    with pytest.raises(UnknownServiceError, match=r"'nexadesc'\. Known: nexacloud, nexadesk, "):
         load_drop_folder(engine, drop)

@@ -125,6 +125,7 @@ def test_a_cost_told_twice_in_one_request_is_one(app: Service) -> None:
         ({"amount": "9" * 39}, {"amount": BAD}),
         ({"currency": None}, {"currency": NONE}),
         ({"currency": "usd"}, {"currency": BAD}),
+        ({"currency": "ZZZ"}, {"currency": BAD}),
         ({"currency": 978}, {"currency": BAD}),
         ({"sku": "\U0001f5fa" * 200, "external_account_id": "x" * 255}, {"sku": BAD}),
     ],
