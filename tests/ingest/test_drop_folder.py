@@ -118,10 +118,10 @@ def _cost_file(folder: Path, name: str, amount: str) -> Path:
 
 def _amount(engine: Engine) -> Decimal:
     with engine.connect() as connection:
-        amount = connection.execute(
+        amount: Decimal = connection.execute(
             sa.select(provider_cost.c.amount).where(provider_cost.c.sku == "once")
         ).scalar_one()
-    return Decimal(amount)
+    return amount
 
 
 def test_a_file_that_stays_there_undoes_no_correction(engine: Engine, tmp_path: Path) -> None:
