@@ -21,11 +21,11 @@ group = typer.Typer(
     help="Who bills a service: shadow, dual run, live, retired.", no_args_is_help=True
 )
 _PARITY = sa.text("""
-    select service_code, month, phase, lines, compared, matched, explained, unexplained,
-        not_compared, matched_pct, explained_pct, unexplained_cents, by_reason
+    select service_code, month, phase, phase_since, lines, compared, matched, explained,
+        unexplained, not_compared, matched_pct, explained_pct, unexplained_cents, by_reason
     from marts.rpt_parity
     where cast(:service as text) is null or service_code = :service
-    order by service_code, month, phase
+    order by service_code, month, phase_since nulls first, phase
 """)
 _IN_TABLE = (
     "service_code",

@@ -1,21 +1,28 @@
-{# The phase that a period of a service is in: by the newest decision in force on its first day; in
-   shadow under none. `decisions` is a CTE of stg_ops__cutover. #}
-{% macro phase_of(service_code, first_day) -%}
-    coalesce(
-        (
-            select decisions.phase
-            from decisions
-            where
-                decisions.service_code = {{ service_code }}
-                and (
-                    decisions.effective_from is null
-                    or decisions.effective_from <= {{ first_day }}
-                )
-            order by decisions.change_id desc
-            limit 1
-        ),
-        'shadow'
+{# What the newest decision in force on a period's first day says; null under none. `decisions` is a
+   CTE of stg_ops__cutover. #}
+{% macro decided(column, service_code, first_day) -%}
+    (
+        select decisions.{{ column }}
+        from decisions
+        where
+            decisions.service_code = {{ service_code }}
+            and (
+                decisions.effective_from is null
+                or decisions.effective_from <= {{ first_day }}
+            )
+        order by decisions.change_id desc
+        limit 1
     )
+{%- endmacro %}
+
+{# The phase that a period of a service is in: shadow under no decision. #}
+{% macro phase_of(service_code, first_day) -%}
+    coalesce({{ decided('phase', service_code, first_day) }}, 'shadow')
+{%- endmacro %}
+
+{# The first day of that phase; null: of all time. #}
+{% macro phase_since(service_code, first_day) -%}
+    {{ decided('effective_from', service_code, first_day) }}
 {%- endmacro %}
 
 {# The charge that a line belongs to, without its variant and without the mark of a true-up: what an

@@ -1,7 +1,8 @@
 """The gate to a service's next phase: what a number of closed months in a row must have shown.
 
-Months are finance's: a period counts in the month of its last day. Only periods under the current
-phase count, so that a service that goes back begins anew.
+Months are finance's: a period counts in the month of its last day. Only the present stay in a phase
+counts, that is periods under the newest decision, in months that do not begin before it takes
+effect. So a service that goes back, and comes again, begins anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from warehouse.settings import Settings
 
 _PARITY = sa.text("""
     select * from marts.rpt_parity
-    where service_code = :service and phase = :phase and month = any(:months)
+    where
+        service_code = :service
+        and phase = :phase
+        and phase_since is not distinct from cast(:since as date)
+        and month = any(:months)
 """)
 _USAGE = sa.text("""
     select
@@ -62,6 +67,7 @@ _IN_ODOO = routed("""
     where
         routed.service_code = :service
         and routed.phase = :phase
+        and (cast(:since as date) is null or routed.period_start >= :since)
         and date_trunc('month', routed.period_end - 1)::date = any(:months)
     group by 1
 """)
@@ -74,7 +80,7 @@ _NOT_BUILT = (
 
 @dataclass(frozen=True)
 class MonthParity:
-    """A closed month under the current phase; all zero where there is nothing to see.
+    """A closed month of the present stay in a phase; all zero where there is nothing to see.
     `unexplained` counts lines, `unexplained_amount` is in major units, without signs."""
 
     month: dt.date
@@ -125,20 +131,21 @@ def gate(
     decision = newest(connection, service_code)
     phase = decision.phase if decision else Phase.SHADOW
     wanted = periods or settings.cutover_periods
+    since = decision.effective_from if decision else None
     months = _months(last_period_end(today, settings), wanted)
-    found = _parity(connection, service_code, phase, months) if phase.next else ()
+    found = _parity(connection, service_code, phase, since, months) if phase.next else ()
     if found is None:
         reasons = [_NOT_BUILT]
     else:
         reasons = [
             f"{month.month:%Y-%m}: {reason}"
             for month in found
-            for reason in _reasons(month, phase, settings.cutover_tolerance)
+            for reason in _reasons(month, phase, since, settings.cutover_tolerance)
         ]
     return Gate(
         service_code=service_code,
         phase=phase,
-        since=decision.effective_from if decision else None,
+        since=since,
         today=_phase_on(connection, service_code, today),
         next_phase=phase.next,
         periods=wanted,
@@ -168,11 +175,21 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
     return Phase(found or Phase.SHADOW)
 
 
+def _is_before(month: dt.date, since: dt.date | None) -> bool:
+    """Whether any day of the month is before the stay: a part of a month is no closed month."""
+    return since is not None and month < since
+
+
 def _parity(
-    connection: Connection, service_code: str, phase: Phase, months: list[dt.date]
+    connection: Connection,
+    service_code: str,
+    phase: Phase,
+    since: dt.date | None,
+    months: list[dt.date],
 ) -> tuple[MonthParity, ...] | None:
-    """The months' figures; None where dbt has not built the marts."""
-    asked = {"service": service_code, "phase": phase.value, "months": months}
+    """The months' figures, zero before the stay; None where dbt has not built the marts."""
+    counted = [month for month in months if not _is_before(month, since)]
+    asked = {"service": service_code, "phase": phase.value, "since": since, "months": counted}
 
     def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
         return {row.month: row for row in connection.execute(query, asked)}
@@ -208,8 +225,13 @@ def _parity(
     return tuple(found)
 
 
-def _reasons(month: MonthParity, phase: Phase, tolerance: Decimal) -> Iterator[str]:
+def _reasons(
+    month: MonthParity, phase: Phase, since: dt.date | None, tolerance: Decimal
+) -> Iterator[str]:
     label = f"{month.month:%Y-%m}"
+    if _is_before(month.month, since):
+        yield f"it begins before this stay in {phase} does, on {since}"
+        return
     if not month.lines:
         yield f"no lines of periods in {phase}"
     # Once Odoo bills, the old biller may be silent; before, there is nothing else to compare with.

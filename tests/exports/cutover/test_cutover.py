@@ -27,13 +27,13 @@ from warehouse.tables import billed_line, billing_run, odoo_push
 
 D = Decimal
 TODAY = dt.date(2025, 11, 20)
-SEPTEMBER, OCTOBER, DECEMBER = (dt.date(2025, month, 1) for month in (9, 10, 12))
+AUGUST, SEPTEMBER, OCTOBER, DECEMBER = (dt.date(2025, month, 1) for month in (8, 9, 10, 12))
 CLOUD = "nexacloud"
 TABLES = """
 create table marts.rpt_parity (
-    service_code text, month date, phase text, lines bigint, compared bigint, matched bigint,
-    explained bigint, unexplained bigint, not_compared bigint, unexplained_cents bigint,
-    by_reason jsonb);
+    service_code text, month date, phase text, phase_since date, lines bigint, compared bigint,
+    matched bigint, explained bigint, unexplained bigint, not_compared bigint,
+    unexplained_cents bigint, by_reason jsonb);
 create table marts.fct_usage_conservation (
     service_code text, metric_code text, month date, bucket text, counters bigint,
     quantity numeric, counters_difference bigint, quantity_difference numeric);
@@ -60,17 +60,14 @@ class Cutover:
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement), values)
 
-    def agree(self, phase: str, *months: dt.date) -> None:
+    def agree(self, phase: str, *months: dt.date, since: dt.date | None = None) -> None:
         for month in months or (SEPTEMBER, OCTOBER):
             with self.engine.begin() as connection:
                 parity = {"lines": 10, "compared": 10, "matched": 9, "explained": 1}
                 nothing = dict.fromkeys(("unexplained", "not_compared", "unexplained_cents"), 0)
                 where = {"service_code": CLOUD, "month": month}
-                insert(
-                    connection,
-                    "marts.rpt_parity",
-                    [{**where, "phase": phase, **parity, **nothing, "by_reason": '{"price": 1}'}],
-                )
+                stay = {"phase": phase, "phase_since": since, "by_reason": '{"price": 1}'}
+                insert(connection, "marts.rpt_parity", [{**where, **stay, **parity, **nothing}])
                 usage = {"metric_code": "hours", "bucket": "billed", "counters": 30}
                 zero = {"quantity": 30, "counters_difference": 0, "quantity_difference": 0}
                 insert(connection, "marts.fct_usage_conservation", [{**where, **usage, **zero}])
@@ -134,8 +131,8 @@ def test_a_service_moves_on_when_two_months_agree(cutover: Cutover) -> None:
     with pytest.raises(CutoverRefusedError) as refused:
         cutover.advance()
     assert refused.value.reasons == [
-        "2025-09: no lines of periods in dual_run",
-        "2025-10: no lines of periods in dual_run",
+        "2025-09: it begins before this stay in dual_run does, on 2025-12-01",
+        "2025-10: it begins before this stay in dual_run does, on 2025-12-01",
     ]
 
 
@@ -285,6 +282,56 @@ def test_going_back_needs_no_gate_but_a_note(cutover: Cutover) -> None:
         cutover.back()
     phases = [each.phase for each in history(cutover.engine, CLOUD)]
     assert phases == [Phase.LIVE, Phase.DUAL_RUN, Phase.SHADOW]
+
+
+def came_again(cutover: Cutover, *, since: dt.date) -> None:
+    """Live from the start, in dual run for a while, live again from `since` on."""
+    for phase, first in ((Phase.LIVE, None), (Phase.DUAL_RUN, AUGUST), (Phase.LIVE, since)):
+        begin(cutover.engine, CLOUD, phase, by="ada", note="as it went", effective_from=first)
+
+
+def test_months_of_an_earlier_stay_in_the_phase_do_not_count(cutover: Cutover) -> None:
+    """Periods that began in the first live stay end in September and October; so much for those."""
+    came_again(cutover, since=OCTOBER)
+    cutover.agree("live")
+    assert cutover.reasons() == [
+        "2025-09: it begins before this stay in live does, on 2025-10-01",
+        "2025-10: no lines of periods in live",
+    ]
+    cutover.agree("live", OCTOBER, since=OCTOBER)
+    assert cutover.reasons(periods=1) == []
+    with pytest.raises(CutoverRefusedError, match="2025-09: it begins before this stay"):
+        cutover.advance()
+
+
+def test_a_month_partly_before_the_stay_does_not_count(cutover: Cutover) -> None:
+    since = dt.date(2025, 9, 2)
+    came_again(cutover, since=since)
+    cutover.agree("live", since=since)
+    assert cutover.reasons() == ["2025-09: it begins before this stay in live does, on 2025-09-02"]
+
+
+def test_lines_of_an_earlier_stay_are_not_waited_for(cutover: Cutover) -> None:
+    """One of a period that began in the first stay and ends in the first month of the second."""
+    came_again(cutover, since=SEPTEMBER)
+    cutover.agree("live", since=SEPTEMBER)
+    earlier = {"period_start": dt.date(2025, 7, 20), "period_end": dt.date(2025, 9, 20)}
+    cutover.bill(due(100) | earlier)
+    assert cutover.reasons() == []
+
+
+def test_a_phase_that_has_not_begun_is_not_left_forward(cutover: Cutover) -> None:
+    """On, back and on again within seconds: what opened the gate once does not open it again."""
+    cutover.agree("shadow")
+    assert cutover.advance().phase is Phase.DUAL_RUN
+    assert cutover.back().phase is Phase.SHADOW
+    with pytest.raises(CutoverRefusedError) as refused:
+        cutover.advance()
+    assert refused.value.reasons == [
+        "2025-09: it begins before this stay in shadow does, on 2025-12-01",
+        "2025-10: it begins before this stay in shadow does, on 2025-12-01",
+    ]
+    assert [each.phase for each in history(cutover.engine, CLOUD)] == ["dual_run", "shadow"]
 
 
 def test_two_at_once_move_a_service_one_phase(cutover: Cutover) -> None:

@@ -1,5 +1,7 @@
 -- What opens the gate of the cutover. By phase, because a phase begins on a period's first day,
 -- and a month is that of the period's last: while a phase begins, a month may have periods of two.
+-- And by the phase's first day, because a service may come to a phase again: each stay in it counts
+-- its own months.
 
 with
 
@@ -18,6 +20,7 @@ judged as (
         status,
         reason,
         {{ phase_of('reconciled.service_code', 'reconciled.period_start') }} as phase,
+        {{ phase_since('reconciled.service_code', 'reconciled.period_start') }} as phase_since,
         coalesce(reason = 'unexplained', false) as is_unexplained,
         greatest(abs(coalesce(app_delta, 0)), abs(coalesce(odoo_delta, 0))) as difference
     from reconciled
@@ -31,19 +34,21 @@ reasons as (
         service_code,
         month,
         phase,
+        phase_since,
         jsonb_object_agg(reason, lines) as by_reason
     from (
         select
             service_code,
             month,
             phase,
+            phase_since,
             reason,
             count(*) as lines
         from judged
         where reason is not null
-        group by 1, 2, 3, 4
+        group by 1, 2, 3, 4, 5
     ) as counted
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 ),
 
 months as (
@@ -51,6 +56,7 @@ months as (
         service_code,
         month,
         phase,
+        phase_since,
         count(*) as lines,
         count(*) filter (where status <> 'not_compared') as compared,
         count(*) filter (where status = 'match') as matched,
@@ -60,16 +66,17 @@ months as (
         round(100 * coalesce(sum(difference) filter (where is_unexplained), 0))::bigint
             as unexplained_cents
     from judged
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 ),
 
 final as (
     select
         months.service_code || ':' || to_char(months.month, 'YYYY-MM-DD') || ':' || months.phase
-            as parity_key,
+        || coalesce(':' || to_char(months.phase_since, 'YYYY-MM-DD'), '') as parity_key,
         months.service_code,
         months.month,
         months.phase,
+        months.phase_since,
         months.lines,
         months.compared,
         months.matched,
@@ -87,6 +94,7 @@ final as (
             months.service_code = reasons.service_code
             and months.month = reasons.month
             and months.phase = reasons.phase
+            and months.phase_since is not distinct from reasons.phase_since
 )
 
 select * from final
