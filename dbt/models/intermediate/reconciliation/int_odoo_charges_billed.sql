@@ -16,6 +16,11 @@ pushed as (
     select * from {{ ref('stg_ops__pushed_lines') }}
 ),
 
+mirrors as (
+    select * from {{ ref('stg_ops__mirror_progress') }}
+    where table_name = 'order_line'
+),
+
 invoice_lines as (
     select * from {{ ref('stg_odoo__invoice_lines') }}
     where odoo_line_id is not null
@@ -50,6 +55,16 @@ posted as (
     group by 1
 ),
 
+-- The push read them back; the mirror has not been there since.
+pushed_since as (
+    select pushed.line_key
+    from pushed
+    left join mirrors on true
+    where
+        pushed.push_state in ('drafted', 'verified', 'invoiced')
+        and (mirrors.read_at is null or pushed.pushed_at > mirrors.read_at)
+),
+
 final as (
     select
         billed.subscription_key,
@@ -69,7 +84,15 @@ final as (
         count(*) filter (
             where order_lines.subtotal = billed.amount and posted.invoiced <> billed.amount
         ) as altered_lines,
-        min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')) as push_reason
+        coalesce(
+            min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')),
+            case
+                when
+                    bool_and(order_lines.odoo_line_id is not null or pushed_since.line_key is not null)
+                    and bool_or(order_lines.odoo_line_id is null)
+                    then 'pushed since Odoo was last mirrored: `fusion-billing odoo mirror`'
+            end
+        ) as push_reason
     from billed
     left join order_lines
         on billed.line_key = order_lines.line_key
@@ -79,6 +102,8 @@ final as (
         on order_lines.odoo_line_id = taxed.odoo_line_id
     left join pushed
         on billed.line_key = pushed.line_key
+    left join pushed_since
+        on billed.line_key = pushed_since.line_key
     group by 1, 2, 3
 )
 
