@@ -16,6 +16,7 @@ from cli.options import (
     ServiceOption,
     parse_date,
     parse_month,
+    require_service,
     today,
     url_of,
     warehouse,
@@ -144,6 +145,7 @@ def reconcile(
         "reason": reason,
     }
     with warehouse() as engine:
+        require_service(engine, service)
         if build:
             _dbt(engine, "build", "--select", "fqn:*", "--exclude", "+tag:rating", *_NO_TESTS)
         try:

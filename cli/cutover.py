@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from cli.options import DryRunOption, FormatOption, parse_date, today, warehouse
+from cli.options import DryRunOption, FormatOption, parse_date, require_service, today, warehouse
 from cli.output import Format, out, show
 from exports.cutover.decisions import CutoverError, Decision, history
 from exports.cutover.gate import Gate
@@ -178,6 +178,7 @@ def cutover_history(service: CodeArgument, format_: FormatOption = Format.TABLE)
 def parity(service: SomeArgument = None, format_: FormatOption = Format.TABLE) -> None:
     """How well app, platform and Odoo agree, by service and month, as last reconciled."""
     with warehouse() as engine:
+        require_service(engine, service)
         try:
             with engine.connect() as connection:
                 found = connection.execute(_PARITY, {"service": service}).mappings()

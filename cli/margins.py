@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import FormatOption, ServiceOption, parse_month, warehouse
+from cli.options import FormatOption, ServiceOption, parse_month, require_service, warehouse
 from cli.output import Format, show
 from exports.margins import Basis, By, Compared
 from exports.margins import margins as read_margins
@@ -33,6 +33,7 @@ def margins(
     `reconcile` brings it up to date."""
     first = parse_month(month) if month else None
     with warehouse() as engine:
+        require_service(engine, service)
         found = read_margins(engine, by=by, basis=basis, month=first, service=service)
     rows = [_row(one, by, basis) for one in found]
     if format_ is Format.TABLE:

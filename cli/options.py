@@ -53,6 +53,18 @@ def warehouse() -> Iterator[Engine]:
         yield engine
 
 
+def require_service(engine: Engine, service: str | None) -> None:
+    """CutoverError, naming the known ones, where a service was named that is not there: no rows
+    would read as if it had none."""
+    if service is None:
+        return
+    # Not for every command that parses options.
+    from exports.cutover.decisions import require_service as required
+
+    with engine.connect() as connection:
+        required(connection, service)
+
+
 def url_of(engine: Engine) -> str:
     """The warehouse's URL as libpq and dbt understand it."""
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -3,7 +3,34 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from command_line import Finished, fusion_billing
+
+# Empty marts, of the columns that the commands read.
+EMPTY = """
+create schema if not exists marts;
+create table if not exists marts.rpt_parity (
+    service_code text, month date, phase text, phase_since date, lines bigint, compared bigint,
+    matched bigint, explained bigint, unexplained bigint, not_compared bigint,
+    matched_pct numeric, explained_pct numeric, unexplained_cents bigint, by_reason jsonb);
+create table if not exists marts.fct_margin_monthly (
+    month date, service_code text, account_key text, plan_code text, metric_code text,
+    usage_revenue numeric, base_revenue numeric, cogs numeric, invoiced_usage numeric,
+    invoiced_base numeric, currency text);
+create table if not exists marts.fct_reconciliation (
+    reconciliation_key text, service_code text, account_key text, subscription_key text,
+    charge_key text, metric_code text, item_type text, phase text, period_start date,
+    period_end date, currency text, app_amount numeric, platform_amount numeric,
+    odoo_amount numeric, delta numeric, status text, reason text, detail text);
+create table if not exists marts.fct_reconciliation_history (
+    reconciliation_key text, first_seen_at timestamptz, age_days bigint, is_standing boolean);
+"""
+
+
+@pytest.fixture
+def marts(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(EMPTY)
 
 
 def test_a_new_service_is_in_shadow_and_stays_there(env: dict[str, str], database_url: str) -> None:
@@ -59,3 +86,18 @@ def test_what_cannot_be_asked(env: dict[str, str]) -> None:
     assert (no_note.status, "--note" in no_note.stderr) == (2, True)
     parity = fusion_billing("parity", env=env)
     assert (parity.status, "Nothing is reconciled yet" in parity.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command", ["margins --service nexo", "parity nexo", "reconcile --service nexo --no-build"]
+)
+def test_an_unknown_service_is_not_one_without_differences(
+    env: dict[str, str], marts: None, command: str
+) -> None:
+    fusion_billing("service", "add", "nexacloud", env=env)
+    asked = fusion_billing(*command.split(), env=env)
+    assert (asked.status, asked.stdout) == (2, "")
+    assert "There is no service 'nexo'. Known: " in asked.stderr
+    assert "nexacloud" in asked.stderr
+    known = fusion_billing(*command.replace("nexo", "nexacloud").split(), env=env)
+    assert known.status == 0
