@@ -29,6 +29,7 @@ defs = dg.Definitions(
         landing.service_spec,
         costs.cost_driver_spec,
         landing.cutover_spec,
+        landing.mirror_progress_spec,
         landing.earlier_runs_spec,
         landing.earlier_progress_spec,
         landing.earlier_rating_spec,

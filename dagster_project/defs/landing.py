@@ -82,6 +82,12 @@ cutover_spec = dg.AssetSpec(
     group_name="landing",
     description="Who bills a service: `fusion-billing cutover advance`.",
 )
+mirror_progress_spec = dg.AssetSpec(
+    ["ops", "odoo_mirror"],
+    deps=[["raw", "odoo_order_line"]],
+    group_name="landing",
+    description="How far each Odoo model has been mirrored, written by the mirror.",
+)
 earlier_runs_spec = dg.AssetSpec(
     ["ops", "earlier_billing_runs"],
     group_name="landing",

@@ -88,8 +88,11 @@ final as (
             min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')),
             case
                 when
-                    bool_and(order_lines.odoo_line_id is not null or pushed_since.line_key is not null)
-                    and bool_or(order_lines.odoo_line_id is null)
+                    bool_or(order_lines.odoo_line_id is null)
+                    and bool_and(
+                        order_lines.odoo_line_id is not null
+                        or pushed_since.line_key is not null
+                    )
                     then 'pushed since Odoo was last mirrored: `fusion-billing odoo mirror`'
             end
         ) as push_reason
