@@ -104,13 +104,20 @@ INVOICED = CheckQuery(
     ("in_odoo",),
 )
 
-# In the provider's currency, and as it came in: what an account bears is a part of this.
+# In the provider's currency, and as it came in: what an account bears is a part of this. Of a cost
+# that several sources tell, the one counts that int_costs_converted believes.
 ALLOCATED = CheckQuery(
     "allocated",
     """
     select coalesce(costs.cost_key, shares.cost_key) as cost_key
     from (
-        select cost_key, amount
+        select
+            cost_key,
+            amount,
+            row_number() over (
+                partition by provider, sku, day, service_code, account_key
+                order by array_position(array['odoo', 'fusion_api', 'api'], source), cost_key
+            ) as telling
         from staging.stg_costs__provider_costs
         where day >= {month} and day < {next_month}
     ) as costs
@@ -121,7 +128,9 @@ ALLOCATED = CheckQuery(
         group by 1
     ) as shares
         on costs.cost_key = shares.cost_key
-    where costs.amount is distinct from shares.amount
+    where
+        case when coalesce(costs.telling, 1) = 1 then costs.amount end
+        is distinct from shares.amount
     order by 1
     """,
 )

@@ -67,7 +67,9 @@ create table staging.stg_odoo__invoices (
     move_type text, invoice_state text, invoice_date date, odoo_currency_id bigint,
     amount_untaxed numeric);
 create table staging.stg_odoo__currencies (odoo_currency_id bigint, currency text);
-create table staging.stg_costs__provider_costs (cost_key text, day date, amount numeric);
+create table staging.stg_costs__provider_costs (
+    cost_key text, source text, provider text, sku text, day date, service_code text,
+    account_key text, amount numeric);
 create table intermediate.int_currency_rates_daily (
     currency text, valid_from date, valid_to date, rate numeric);
 insert into staging.stg_odoo__currencies values (1, 'CAD'), (2, 'USD');
@@ -224,11 +226,27 @@ def staged(month: dt.date) -> dict[str, Rows]:
         ("d", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "1.5", "2.004"),
         ("e", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "0", "-0.004"),
     ]
-    came_in = {"a": "45", "b": "12.35", "c": "7.41", "d": "1.5", "e": "0"}
+    came_in = [  # key, service, account, provider, sku, amount
+        ("a", "nexamaps", "nexamaps:acct_1", "maps", "tiles", "45"),
+        ("b", "nexadesk", None, "llm", "tokens", "12.35"),
+        ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "7.41"),
+        ("d", "nexamaps", None, "maps", "geo", "1.5"),
+        ("e", "nexamaps", "nexamaps:nobody", "maps", "geo", "0"),
+    ]
     invoices = [("out_invoice", 1, "150.00"), ("out_invoice", 2, "7.50"), ("out_refund", 1, "3.66")]
     return {
         "staging.stg_costs__provider_costs": [
-            {"cost_key": key, "day": day, "amount": D(amount)} for key, amount in came_in.items()
+            {
+                "cost_key": key,
+                "source": "fusion_api",
+                "provider": provider,
+                "sku": sku,
+                "day": day,
+                "service_code": service,
+                "account_key": account,
+                "amount": D(amount),
+            }
+            for key, service, account, provider, sku, amount in came_in
         ],
         "marts.fct_cogs_daily": [
             {

@@ -205,6 +205,33 @@ def test_a_mart_that_breaks_a_rule_keeps_the_month_open(
     assert all("`fusion-billing " in one for one in found)
 
 
+SECOND_TELLING = (
+    "insert into staging.stg_costs__provider_costs"
+    " select cost_key || '2', :source, provider, sku, day, service_code, account_key, amount + 1"
+    " from staging.stg_costs__provider_costs where cost_key = 'b'"
+)
+
+
+def test_a_cost_that_two_sources_tell_counts_once(world: World, tmp_path: Path) -> None:
+    month = dt.date(2024, 1, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(SECOND_TELLING, source="api")
+    assert close(world, month, tmp_path).version == 1
+
+
+def test_a_telling_that_counts_instead_of_what_was_allocated_keeps_the_month_open(
+    world: World, tmp_path: Path
+) -> None:
+    month = dt.date(2024, 2, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(SECOND_TELLING, source="odoo")
+    assert [one.split(":")[0] for one in reasons(world, month, tmp_path)] == [
+        "2 provider costs are not what is allocated of them, the first is b"
+    ]
+
+
 def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: Path) -> None:
     month = dt.date(2026, 6, 1)
     world.fill(month)
