@@ -164,4 +164,52 @@ COST = CheckQuery(
     ("daily", "monthly"),
 )
 
-QUERIES = (RATED, ACCRUED, MARGIN_ROWS, INVOICED, ALLOCATED, WITHOUT_RATE, COST)
+# Counters of days before the month's end that no build has taken. Later ones are no matter of this
+# month, else a system that is posted to could never close. Twelve hours cover the zones west of UTC.
+NOT_BUILT = CheckQuery(
+    "not_built",
+    """
+    select
+        (select count(*) from marts.rpt_rating_build) as builds,
+        (
+            select count(*)
+            from marts.rpt_rating_build as build
+            inner join raw.ingest_batch as batches
+                on (batches.xid::text)::bigint >= build.high_water_xid
+            inner join raw.usage_counter as counters
+                on batches.batch_id = counters.batch_id
+            where counters.window_start < {next_month}::timestamp at time zone 'UTC' + interval '12h'
+        ) as counters
+    """,
+)
+
+# What finance's marts read against what there is to read. Costs are compared one by one above.
+NEWER = CheckQuery(
+    "newer",
+    """
+    select
+        build.rating_build_id is distinct from rating.build_id as is_rated_since,
+        documents.versions is distinct from build.app_document_versions as is_imported_since,
+        mirror.read_at is distinct from build.odoo_read_at as is_mirrored_since
+    from (select coalesce(max(read_at), '-infinity') as read_at from ops.odoo_mirror) as mirror
+    cross join (
+        select coalesce(sum(version), 0) as versions from staging.stg_app_billing__invoices
+    ) as documents
+    left join marts.rpt_finance_build as build
+        on true
+    left join marts.rpt_rating_build as rating
+        on true
+    """,
+)
+
+QUERIES = (
+    RATED,
+    ACCRUED,
+    MARGIN_ROWS,
+    INVOICED,
+    ALLOCATED,
+    WITHOUT_RATE,
+    COST,
+    NOT_BUILT,
+    NEWER,
+)

@@ -243,6 +243,42 @@ def _cost(data: MonthData) -> list[Check]:
     ]
 
 
+def _up_to_date(data: MonthData) -> list[Check]:
+    """Marts that hold, but of yesterday, say nothing of what landed since."""
+    usage, newer = data.found["not_built"][0], data.found["newer"][0]
+    counters = int(str(usage["counters"])) if usage["builds"] else None
+    since = [
+        name
+        for name, is_newer in (
+            ("the rating", newer["is_rated_since"]),
+            ("documents of the apps", newer["is_imported_since"]),
+            ("the mirror of Odoo", newer["is_mirrored_since"]),
+        )
+        if is_newer
+    ]
+    return [
+        Check(
+            "not_built",
+            "Counters that came in after the rating",
+            counters,
+            Kind.INTEGER,
+            "All usage up to the month's end stands in the marts.",
+            "Nothing is rated yet: `fusion-billing run`."
+            if counters is None
+            else f"{counters} counters of days up to {data.label} came in after the last rating: "
+            "`fusion-billing run`, then `fusion-billing reconcile`.",
+        ),
+        Check(
+            "newer",
+            "Sources newer than finance's marts",
+            len(since),
+            Kind.INTEGER,
+            "Rating, the apps' documents and Odoo are as the marts have read them.",
+            f"Newer than finance's marts: {', '.join(since)}. {_BUILD}",
+        ),
+    ]
+
+
 def checks(data: MonthData, found: Figures) -> list[Check]:
     """The checks of the month in the order they are shown."""
     return [
@@ -251,6 +287,7 @@ def checks(data: MonthData, found: Figures) -> list[Check]:
         _reconciliation(data, found),
         *_margin(data),
         *_cost(data),
+        *_up_to_date(data),
     ]
 
 

@@ -70,6 +70,17 @@ create table staging.stg_odoo__currencies (odoo_currency_id bigint, currency tex
 create table staging.stg_costs__provider_costs (
     cost_key text, source text, provider text, sku text, day date, service_code text,
     account_key text, amount numeric);
+create table marts.rpt_rating_build (build_id text, high_water_xid bigint);
+create table marts.rpt_finance_build (
+    rating_build_id text, app_document_versions bigint, odoo_read_at timestamptz);
+create view staging.stg_app_billing__invoices as select version from raw.app_invoice;
+insert into marts.rpt_rating_build
+select 'rating', pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+insert into marts.rpt_finance_build
+select
+    'rating',
+    (select coalesce(sum(version), 0) from staging.stg_app_billing__invoices),
+    (select coalesce(max(read_at), '-infinity') from ops.odoo_mirror);
 create table intermediate.int_currency_rates_daily (
     currency text, valid_from date, valid_to date, rate numeric);
 insert into staging.stg_odoo__currencies values (1, 'CAD'), (2, 'USD');

@@ -232,6 +232,65 @@ def test_a_telling_that_counts_instead_of_what_was_allocated_keeps_the_month_ope
     ]
 
 
+POSTED = (
+    "with batch as (insert into raw.ingest_batch (service_code, counters) values ('nexadesk', 1)"
+    " returning batch_id) insert into raw.usage_counter (service_code, external_subscription_id,"
+    " transaction_id, batch_id, code, kind, window_start, window_end, payload_hash)"
+    " select 'nexadesk', 'b', cast(:at as text), batch_id, 'messages', 'delta',"
+    " cast(cast(:at as text) as timestamptz), cast(cast(:at as text) as timestamptz), '' from batch"
+)
+
+
+def test_usage_after_the_rating_keeps_its_month_open(world: World, tmp_path: Path) -> None:
+    month = dt.date(2024, 3, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(POSTED, at="2024-04-02 00:00+00")  # April's
+    assert close(world, month, tmp_path / "before").version == 1
+    world.run(POSTED, at="2024-03-30 12:00+00")
+    with pytest.raises(CloseRefusedError) as refused:
+        close(world, month, tmp_path)
+    assert refused.value.reasons == [
+        "1 counters of days up to 2024-03 came in after the last rating: `fusion-billing run`, "
+        "then `fusion-billing reconcile`."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("month", "statement", "what"),
+    [
+        (
+            dt.date(2024, 4, 1),
+            "insert into raw.app_invoice (source, external_invoice_id, version, kind, service_code,"
+            " status, is_billed, currency, content_sha256, payload, file) values ('lago', 'late',"
+            " 1, 'invoice', 'nexadesk', 'finalized', true, 'CAD', '', '{}', 'late.json')",
+            "documents of the apps",
+        ),
+        (
+            dt.date(2024, 5, 1),
+            "insert into ops.odoo_mirror (table_name, odoo, fields, read_at)"
+            " values ('invoice', 'odoo', '{}', clock_timestamp())",
+            "the mirror of Odoo",
+        ),
+        (dt.date(2024, 6, 1), "update marts.rpt_rating_build set build_id = 'x'", "the rating"),
+        (
+            dt.date(2024, 7, 1),
+            "truncate marts.rpt_finance_build",
+            "the rating, documents of the apps, the mirror of Odoo",
+        ),
+    ],
+)
+def test_what_came_after_the_build_keeps_the_month_open(
+    world: World, tmp_path: Path, month: dt.date, statement: str, what: str
+) -> None:
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(statement)
+    assert reasons(world, month, tmp_path) == [
+        f"Newer than finance's marts: {what}. `fusion-billing reconcile` builds the marts anew."
+    ]
+
+
 def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: Path) -> None:
     month = dt.date(2026, 6, 1)
     world.fill(month)

@@ -1,3 +1,6 @@
+-- It says what this reads, so it comes first:
+-- depends_on: {{ ref('rpt_finance_build') }}
+
 with
 
 billed as (
