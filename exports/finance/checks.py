@@ -165,7 +165,7 @@ COST = CheckQuery(
 )
 
 # Counters of days before the month's end that no build has taken. Later ones are no matter of this
-# month, else a system that is posted to could never close. Twelve hours cover the zones west of UTC.
+# month, else a system that is posted to could never close. 12 hours cover the zones west of UTC.
 NOT_BUILT = CheckQuery(
     "not_built",
     """
@@ -178,7 +178,9 @@ NOT_BUILT = CheckQuery(
                 on (batches.xid::text)::bigint >= build.high_water_xid
             inner join raw.usage_counter as counters
                 on batches.batch_id = counters.batch_id
-            where counters.window_start < {next_month}::timestamp at time zone 'UTC' + interval '12h'
+            where
+                counters.window_start
+                < {next_month}::timestamp at time zone 'UTC' + interval '12 hours'
         ) as counters
     """,
 )

@@ -19,7 +19,7 @@ from exports.finance.marts import MonthData, next_month, read_month
 from exports.finance.month import write_month
 from exports.finance.report import make_report
 from warehouse.locks import BILLING_RUN, advisory_lock
-from warehouse.tables import billed_line, month_close
+from warehouse.tables import billed_line, month_close, odoo_push
 
 # Live lines that are not on their orders, lines of a dual run that are not on drafts. Nothing is
 # due of a period in shadow.
@@ -56,6 +56,25 @@ def _ledger_reasons(connection: Connection, data: MonthData) -> list[str]:
         reasons.append(
             f"The ledger has {len(ledger)} lines and marts.fct_billed_lines {len(data.lines.rows)}"
             " that do not say the same: `fusion-billing reconcile` builds the marts anew."
+        )
+    differs: Sequence[str] = (
+        connection.execute(
+            sa.select(billed_line.c.line_key)
+            .join(odoo_push, odoo_push.c.line_key == billed_line.c.line_key)
+            .where(
+                *in_month,
+                odoo_push.c.state.in_(("drafted", "verified", "invoiced")),
+                odoo_push.c.subtotal.is_distinct_from(billed_line.c.amount),
+            )
+            .order_by(billed_line.c.line_key)
+        )
+        .scalars()
+        .all()
+    )
+    if differs:
+        reasons.append(
+            f"{len(differs)} lines were read back from Odoo with another amount than the ledger's, "
+            f"the first is {differs[0]}: `fusion-billing odoo push`."
         )
     unsettled: Sequence[str] = (
         connection.execute(_UNSETTLED, {"first": data.month, "next": next_month(data.month)})

@@ -102,7 +102,9 @@ def _conservation(data: MonthData) -> list[Check]:
 
 def _reconciliation(data: MonthData, found: Figures) -> Check:
     rows = data.reconciliation.rows
-    unexplained = sum(r.count for r in found.reasons if r.name == "unexplained")
+    unexplained = sum(
+        row["status"] == "difference" and row["reason"] in (None, "unexplained") for row in rows
+    )
     against = (
         f"{unexplained} differences are unexplained: "
         f"`fusion-billing reconcile --month {data.label}`."

@@ -222,7 +222,12 @@ class World:
                 connection.execute(
                     sa.insert(odoo_push),
                     [
-                        {"line_key": row["line_key"], "state": state, "odoo_order_id": order}
+                        {
+                            "line_key": row["line_key"],
+                            "state": state,
+                            "odoo_order_id": order,
+                            "subtotal": row["amount"],
+                        }
                         for row in lines
                     ],
                 )

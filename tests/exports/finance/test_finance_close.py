@@ -291,6 +291,32 @@ def test_what_came_after_the_build_keeps_the_month_open(
     ]
 
 
+def test_a_difference_that_lost_its_reason_keeps_the_month_open(
+    world: World, tmp_path: Path
+) -> None:
+    month = dt.date(2024, 8, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run("update marts.fct_reconciliation set reason = null where reason = 'rounding'")
+    assert [one.split(":")[0] for one in reasons(world, month, tmp_path)] == [
+        "1 differences are unexplained"
+    ]
+
+
+def test_another_amount_in_odoo_than_the_ledgers_keeps_the_month_open(
+    world: World, tmp_path: Path
+) -> None:
+    month = dt.date(2024, 9, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(
+        "update ops.odoo_push set subtotal = 2.58 where line_key like '%compute_hours:2024-09%'"
+    )
+    assert [one.split(",")[0] for one in reasons(world, month, tmp_path)] == [
+        "1 lines were read back from Odoo with another amount than the ledger's"
+    ]
+
+
 def test_a_line_that_odoo_refused_keeps_the_month_open(world: World, tmp_path: Path) -> None:
     month = dt.date(2026, 6, 1)
     world.fill(month)
