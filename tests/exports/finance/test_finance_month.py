@@ -124,7 +124,7 @@ def test_the_summary_holds_the_figures_worked_out_by_hand(february: World, tmp_p
     for label, figures in by_reason.items():
         assert summary_rows(sheet, label)[1][1:8] == figures
     checks = [row for row in labelled(sheet) if row[2] in ("OK", "CHECK")]
-    assert [row[1:3] for row in checks] == [(0, "OK")] * 13
+    assert [row[1:3] for row in checks] == [(0, "OK")] * 15
 
 
 def test_the_summary_goes_from_usage_to_invoice_step_by_step(
