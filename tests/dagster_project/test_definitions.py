@@ -94,6 +94,13 @@ def test_the_billing_run_waits_for_the_conservation_check(defs: dg.Definitions) 
     assert check in steps["billing_run"].get_execution_dependency_keys()
 
 
+def test_the_close_builds_the_marts_it_reads(defs: dg.Definitions) -> None:
+    """What the hours before it mirrored is in no mart of the night, and would refuse it."""
+    job = defs.resolve_job_def("monthly_close")
+    order = [node.name for node in job.graph.nodes_in_topological_order]
+    assert order.index("finance_models") < order.index("exports__month_close")
+
+
 @pytest.mark.parametrize(
     ("job", "cron"),
     [

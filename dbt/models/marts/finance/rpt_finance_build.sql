@@ -15,7 +15,7 @@ documents as (
 
 mirror as (
     select coalesce(max(read_at), '-infinity') as read_at
-    from {{ ref('stg_ops__odoo_mirror') }}
+    from {{ ref('stg_ops__mirror_progress') }}
 ),
 
 final as (
