@@ -82,12 +82,11 @@ CASES = {
     ),
     "no metrics for drivers": Case("costs drivers apply {text_file}", ("odoo mirror",)),
     "no cost file": Case("import costs {text_file}", ("notes.txt",)),
-    "no Lago export": Case(
-        "import lago {text_file} --service nexadesk", ("notes.txt", "not a Lago invoice export")
+    "no service of Lago's": Case(
+        "import lago {text_file} --service nope", ("no service 'nope'", "service add")
     ),
-    "no Stripe export": Case(
-        "import stripe {text_file} --service nexacloud",
-        ("notes.txt", "not a Stripe invoice export"),
+    "no service of Stripe's": Case(
+        "import stripe {text_file} --service nope", ("no service 'nope'", "service add")
     ),
     "unknown command": Case("frobnicate", ("No such command 'frobnicate'", "--help")),
     "unknown option": Case("service list --loud", ("No such option", "--loud", "--help")),
