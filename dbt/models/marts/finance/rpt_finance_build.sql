@@ -7,15 +7,23 @@ rating as (
     select * from {{ ref('rpt_rating_build') }}
 ),
 
--- The newest versions, numbered from 1: each document and each change of one adds to their sum.
-documents as (
-    select coalesce(sum(version), 0)::bigint as versions
-    from {{ ref('stg_app_billing__invoices') }}
+invoices as (
+    select * from {{ ref('stg_app_billing__invoices') }}
 ),
 
 mirror as (
+    select * from {{ ref('stg_ops__mirror_progress') }}
+),
+
+-- The newest versions, numbered from 1: each document and each change of one adds to their sum.
+documents as (
+    select coalesce(sum(version), 0)::bigint as versions
+    from invoices
+),
+
+mirrored as (
     select coalesce(max(read_at), '-infinity') as read_at
-    from {{ ref('stg_ops__mirror_progress') }}
+    from mirror
 ),
 
 final as (
@@ -23,10 +31,10 @@ final as (
         '{{ invocation_id }}'::text as build_id,
         rating.build_id as rating_build_id,
         documents.versions as app_document_versions,
-        mirror.read_at as odoo_read_at
+        mirrored.read_at as odoo_read_at
     from rating
     cross join documents
-    cross join mirror
+    cross join mirrored
 )
 
 select * from final
