@@ -1,6 +1,5 @@
 -- A rate holds until the next one: weekends and holidays carry Friday's.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

@@ -1,7 +1,6 @@
 -- Every posted customer invoice and credit note with its untaxed total, what its lines add up to,
 -- and both in company currency at the rate of its date. Credit notes are negative.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

@@ -1,6 +1,5 @@
 -- The invoice an order line stands on, the newest that is not cancelled, and the tax of them all.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

@@ -3,7 +3,6 @@
 -- rounding an invoice as a whole leaves over stands on its largest line, as in Odoo's own books,
 -- and what no line accounts for is a line without a service.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

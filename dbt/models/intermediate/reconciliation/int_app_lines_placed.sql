@@ -1,7 +1,6 @@
 -- Each line that an app billed, under the period of ours that it is about, and what it is: a line,
 -- a copy of a line that stands on another invoice too, a proration, or a credit.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

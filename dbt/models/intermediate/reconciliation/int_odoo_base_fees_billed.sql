@@ -2,7 +2,6 @@
 -- line made. Odoo bills them ahead, on the first day of their period; a credit note is of the
 -- period of the invoice that it reverses.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

@@ -2,7 +2,6 @@
 -- invoiced, or in the dual run, when it invoices nothing, what the order's recurring lines would
 -- bill. The platform has no base fees.
 -- What was there to read is told first, hence:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

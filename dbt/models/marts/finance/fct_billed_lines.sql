@@ -1,5 +1,4 @@
 -- It says what this reads, so it comes first:
--- depends_on: {{ ref('rpt_finance_build') }}
 
 with
 

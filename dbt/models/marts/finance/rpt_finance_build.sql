@@ -1,5 +1,5 @@
--- What finance's marts were built from. They come after it, so what lands meanwhile counts as newer
--- even where some of them have seen it: a close may ask for another build, never miss one.
+-- What finance's marts were built from, as one build saw it. What lands within the minute of that
+-- build may be in some of them and not in others, and counts as seen.
 
 with
 
