@@ -1,5 +1,4 @@
 -- A rate holds until the next one: weekends and holidays carry Friday's.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,6 +1,5 @@
 -- Every posted customer invoice and credit note with its untaxed total, what its lines add up to,
 -- and both in company currency at the rate of its date. Credit notes are negative.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,5 +1,4 @@
 -- The invoice an order line stands on, the newest that is not cancelled, and the tax of them all.
--- What was there to read is told first, hence:
 
 with
 

@@ -2,7 +2,6 @@
 -- metric it belongs to, if any. Together they are the invoices' untaxed totals, to the cent: what
 -- rounding an invoice as a whole leaves over stands on its largest line, as in Odoo's own books,
 -- and what no line accounts for is a line without a service.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,6 +1,5 @@
 -- In which month a fee's usage happened. Only of periods that touch more than one month; a charge
 -- that stands at a level (recurring, weighted sum) is no more used on the days it changes.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,6 +1,5 @@
 -- Each line that an app billed, under the period of ours that it is about, and what it is: a line,
 -- a copy of a line that stands on another invoice too, a proration, or a credit.
--- What was there to read is told first, hence:
 
 with
 

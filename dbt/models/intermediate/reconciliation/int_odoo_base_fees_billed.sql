@@ -1,7 +1,6 @@
 -- The base fees that Odoo invoiced, per subscription and period: recurring lines that no ledger
 -- line made. Odoo bills them ahead, on the first day of their period; a credit note is of the
 -- period of the invoice that it reverses.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,6 +1,5 @@
 -- What stands in Odoo for the ledger's lines of one subscription, charge and period: on posted
 -- invoices less credit notes where there are any, else on the order, quotation or confirmed.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,7 +1,6 @@
 -- The app's subscription fees beside Odoo's base fees, per subscription and period: what Odoo
 -- invoiced, or in the dual run, when it invoices nothing, what the order's recurring lines would
 -- bill. The platform has no base fees.
--- What was there to read is told first, hence:
 
 with
 

@@ -1,6 +1,5 @@
 -- Every cost in full: with the account it names, with the accounts it was shared out to, or alone
 -- where nobody can be told to have caused it.
--- What was there to read is told first, hence:
 
 with
 
