@@ -1,5 +1,3 @@
--- It says what this reads, so it comes first:
-
 with
 
 billed as (
