@@ -1,7 +1,7 @@
 """Which phase of its cutover each billed period is under, and where its lines go in Odoo.
 
-One query for all that ask: the push, the close of a month, the gate. dbt's int_periods_phased says
-the same of every period, billed or not.
+One query for all that ask: the push, the close of a month, the gate. dbt's macro phase_of says the
+same of every period, billed or not.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ class Phase(StrEnum):
         return dict(zip(list(Phase)[1:], Phase, strict=False)).get(self)
 
 
-# `routed` has a row per ledger line: its phase, its state in Odoo, and
-# its route: `none` is never sent, `draft` goes onto the dual-run draft of its period, `order` onto
-# the subscription's order.
+# `routed` has a row per ledger line: its phase, its state in Odoo, and its route: `none` is never
+# sent, `draft` goes onto the dual-run draft of its period, `order` onto the subscription's order.
 #
 # A period is under the newest decision that reaches its first day. Its lines stay together: where
 # one stands on a draft, or on the order, the others follow, whatever is decided later; else an
