@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 from ingest.app_billing.lago import import_lago
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import load_costs
+from ingest.keys import add_service
 from sandbox.app_invoices import old_totals, write_lago_invoices, write_stripe_invoices
 from sandbox.model import BASE_FEE, Planted, Subscription, World
 from sandbox.old_billing import OldInvoice, old_invoices
@@ -252,6 +253,8 @@ def test_lago_says_what_is_free_and_what_is_charged(world: World, tmp_path: Path
 def test_provider_costs_load_and_their_parquet_twin_is_the_same(
     world: World, engine: Engine, tmp_path: Path
 ) -> None:
+    for code in ("nexacloud", "nexadesk", "nexamaps"):
+        add_service(engine, code, code)
     path = write_costs(world, tmp_path)
     first = load_costs(engine, path)
     twin = load_costs(engine, path.with_suffix(".parquet"))
