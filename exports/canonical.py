@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -33,6 +33,20 @@ FIELDS = (
     "unit_price",
     "amount",
     "amount_precise",
+    "currency",
+)
+# What a row of `fct_margin_monthly` says; revenue, margins and percentages follow from it.
+MARGIN_FIELDS = (
+    "month",
+    "service_code",
+    "account_key",
+    "plan_code",
+    "metric_code",
+    "usage_revenue",
+    "base_revenue",
+    "cogs",
+    "invoiced_usage",
+    "invoiced_base",
     "currency",
 )
 
@@ -62,14 +76,14 @@ def _field(name: str, value: object) -> str | None:
     raise TypeError(f"{name} is {type(value).__name__}; a line holds text, int, Decimal, date")
 
 
-def canonical(line: Mapping[str, object]) -> bytes:
-    """One line as UTF-8 text: a JSON array of the values of FIELDS in that order, and a newline.
+def canonical(line: Mapping[str, object], fields: Sequence[str] = FIELDS) -> bytes:
+    """One line as UTF-8 text: a JSON array of the values of `fields` in that order, and a newline.
 
     Numbers are strings in the form of `decimal_text`, dates ISO-8601, null stays null; no spaces,
     nothing but what JSON demands is escaped. Other keys of `line` are ignored. KeyError where a
     field is missing, TypeError for a float or a timestamp, ValueError for NaN.
     """
-    values = [_field(name, line[name]) for name in FIELDS]
+    values = [_field(name, line[name]) for name in fields]
     return (json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
@@ -87,3 +101,8 @@ def lines_sha256(rows: Iterable[Mapping[str, object]]) -> str:
         digest.update(text)
         previous = key
     return digest.hexdigest()
+
+
+def margin_sha256(rows: Iterable[Mapping[str, object]]) -> str:
+    """SHA-256 (hex) over the canonical texts of a margin's rows, in the order of their bytes."""
+    return hashlib.sha256(b"".join(sorted(canonical(r, MARGIN_FIELDS) for r in rows))).hexdigest()

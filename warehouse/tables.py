@@ -612,6 +612,7 @@ month_close = sa.Table(
     sa.Column("lines", sa.Integer, nullable=False),
     sa.Column("amount", sa.Numeric, nullable=False),
     sa.Column("lines_sha256", sa.Text, nullable=False),
+    sa.Column("margin_sha256", sa.Text),
     sa.Column("code_version", sa.Text, nullable=False),
     _timestamp("closed_at", default=True),
     schema="ops",

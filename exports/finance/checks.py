@@ -38,130 +38,110 @@ RATED = CheckQuery(
     ("amount", "included"),
 )
 
-# Over all months: the days of a period that crosses one belong to both.
-ACCRUED = CheckQuery(
-    "accrued",
+# Each by itself: a charge billed twice and another not at all would add up. Over all lines of a
+# key, for an adjustment may name a shorter period than the line it adjusts.
+NOT_AS_RATED = CheckQuery(
+    "not_as_rated",
     """
-    select
-        coalesce((select sum(usage_revenue) from marts.fct_margin_monthly), 0)::text as accrued,
-        coalesce(
-            (select sum(amount) from marts.fct_rated_lines where currency = {currency}), 0
-        )::text as rated
-    """,
-    ("accrued", "rated"),
-)
+    with keys as (
+        select line_key from marts.fct_rated_lines
+        where period_end - 1 >= {month} and period_end - 1 < {next_month}
+        union
+        select rated_line_key from marts.fct_billed_lines
+        where period_end - 1 >= {month} and period_end - 1 < {next_month}
+    ),
 
-MARGIN_ROWS = CheckQuery(
-    "margin_rows",
-    """
-    select margin_key
-    from marts.fct_margin_monthly
-    where
-        month = {month}
-        and not coalesce(
-            revenue = usage_revenue + base_revenue
-            and margin = revenue - cogs
-            and invoiced_revenue = invoiced_usage + invoiced_base
-            and invoiced_margin = invoiced_revenue - cogs,
-            false
-        )
-    order by margin_key collate "C"
-    """,
-)
-
-INVOICED = CheckQuery(
-    "invoiced",
-    """
-    select
-        coalesce(
-            sum(
-                case when invoices.move_type = 'out_refund' then -1 else 1 end
-                * round(
-                    invoices.amount_untaxed
-                    / case when currencies.currency = {currency} then 1 else rates.rate end,
-                    2
-                )
-            ),
-            0
-        )::text as in_odoo,
-        count(*) filter (
-            where currencies.currency is distinct from {currency} and rates.rate is null
-        ) as without_rate
-    from staging.stg_odoo__invoices as invoices
-    left join staging.stg_odoo__currencies as currencies
-        on invoices.odoo_currency_id = currencies.odoo_currency_id
-    left join intermediate.int_currency_rates_daily as rates
-        on
-            currencies.currency = rates.currency
-            and invoices.invoice_date >= rates.valid_from
-            and (rates.valid_to is null or invoices.invoice_date < rates.valid_to)
-    where
-        invoices.invoice_state = 'posted'
-        and invoices.move_type in ('out_invoice', 'out_refund')
-        and invoices.invoice_date >= {month}
-        and invoices.invoice_date < {next_month}
-    """,
-    ("in_odoo",),
-)
-
-# In the provider's currency, and as it came in: what an account bears is a part of this. Of a cost
-# that several sources tell, the one counts that int_costs_converted believes.
-ALLOCATED = CheckQuery(
-    "allocated",
-    """
-    select coalesce(costs.cost_key, shares.cost_key) as cost_key
-    from (
-        select
-            cost_key,
-            amount,
-            row_number() over (
-                partition by provider, sku, day, service_code, account_key
-                order by array_position(array['odoo', 'fusion_api', 'api'], source), cost_key
-            ) as telling
-        from staging.stg_costs__provider_costs
-        where day >= {month} and day < {next_month}
-    ) as costs
-    full join (
-        select cost_key, sum(amount) as amount
-        from marts.fct_cogs_daily
-        where day >= {month} and day < {next_month}
+    billed as (
+        select rated_line_key as line_key, sum(amount) as amount
+        from marts.fct_billed_lines
         group by 1
-    ) as shares
-        on costs.cost_key = shares.cost_key
+    )
+
+    select keys.line_key
+    from keys
+    left join marts.fct_rated_lines as rated on keys.line_key = rated.line_key
+    left join billed on keys.line_key = billed.line_key
+    where coalesce(rated.amount, 0) <> coalesce(billed.amount, 0)
+    order by keys.line_key collate "C"
+    """,
+)
+
+# A row that got lost is no difference. The ledger and the apps' lines as they stand now, by what
+# was compared; a line's own dates find it where no row does.
+COMPARED = CheckQuery(
+    "compared",
+    """
+    with compared as (
+        select
+            subscription_key,
+            coalesce(metric_code, '') as metric_code,
+            item_type,
+            period_start,
+            sum(platform_amount) as platform_amount,
+            sum(app_amount) as app_amount,
+            bool_or(
+                coalesce(period_end - 1, period_start) >= {month}
+                and coalesce(period_end - 1, period_start) < {next_month}
+            ) as is_of_month
+        from marts.fct_reconciliation
+        group by 1, 2, 3, 4
+    ),
+
+    billed as (
+        select
+            subscription_key,
+            coalesce(metric_code, '') as metric_code,
+            'charge' as item_type,
+            period_start,
+            sum(amount) as amount,
+            bool_or(period_end - 1 >= {month} and period_end - 1 < {next_month}) as is_of_month
+        from marts.fct_billed_lines
+        group by 1, 2, 3, 4
+    ),
+
+    apps as (
+        select
+            subscription_key,
+            coalesce(metric_code, '') as metric_code,
+            item_type,
+            period_start,
+            sum(amount) as amount,
+            bool_or(
+                app_period_end - 1 >= {month} and app_period_end - 1 < {next_month}
+            ) as is_of_month
+        from intermediate.int_app_lines_placed
+        group by 1, 2, 3, 4
+    )
+
+    select concat_ws(':', subscription_key, metric_code, period_start::text) as what
+    from compared
+    full join billed using (subscription_key, item_type, period_start, metric_code)
     where
-        case when coalesce(costs.telling, 1) = 1 then costs.amount end
-        is distinct from shares.amount
-    order by 1
-    """,
-)
+        (compared.is_of_month or billed.is_of_month)
+        and coalesce(compared.platform_amount, 0) <> coalesce(billed.amount, 0)
 
-WITHOUT_RATE = CheckQuery(
-    "without_rate",
-    """
-    select distinct cost_key
-    from marts.fct_cogs_daily
-    where day >= {month} and day < {next_month} and amount_company is null
-    order by 1
-    """,
-)
+    union all
 
-# A group's cents are its six decimals rounded once, so that is all a group may differ by.
-COST = CheckQuery(
-    "cost",
-    """
-    select
-        coalesce(sum(daily.amount), 0)::text as daily,
-        coalesce(
-            (select sum(amount_company) from marts.fct_cogs_monthly where month = {month}), 0
-        )::text as monthly
-    from (
-        select round(sum(amount_company), 2) as amount
-        from marts.fct_cogs_daily
-        where day >= {month} and day < {next_month}
-        group by cost_service_code, provider, sku
-    ) as daily
+    select concat_ws(':', subscription_key, metric_code, period_start::text) as what
+    from compared
+    full join apps using (subscription_key, item_type, period_start, metric_code)
+    where
+        (compared.is_of_month or apps.is_of_month)
+        and coalesce(compared.app_amount, 0) <> coalesce(apps.amount, 0)
+
+    union all
+
+    select lines.app_line_key as what
+    from staging.stg_app_billing__lines as lines
+    left join intermediate.int_app_lines_placed as placed
+        on lines.app_line_key = placed.app_line_key
+    where
+        lines.is_billed
+        and lines.item_type in ('charge', 'subscription', 'minimum_commitment')
+        and coalesce(lines.period_end - 1, lines.period_start) >= {month}
+        and coalesce(lines.period_end - 1, lines.period_start) < {next_month}
+        and lines.amount is distinct from placed.amount
     """,
-    ("daily", "monthly"),
 )
 
 # Counters of days before the month's end that no build has taken. Later ones are no matter of this
@@ -204,14 +184,4 @@ NEWER = CheckQuery(
     """,
 )
 
-QUERIES = (
-    RATED,
-    ACCRUED,
-    MARGIN_ROWS,
-    INVOICED,
-    ALLOCATED,
-    WITHOUT_RATE,
-    COST,
-    NOT_BUILT,
-    NEWER,
-)
+LINE_QUERIES = (RATED, NOT_AS_RATED, COMPARED, NOT_BUILT, NEWER)

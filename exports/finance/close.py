@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from exports.canonical import lines_sha256
+from exports.canonical import lines_sha256, margin_sha256
 from exports.cutover.phases import routed
 from exports.finance.errors import CloseRefusedError
 from exports.finance.judged import reasons_against
@@ -33,7 +33,7 @@ _UNSETTLED = routed("""
 
 @dataclass(frozen=True)
 class MonthClose:
-    """The close in force. `already_closed`: the lines had this hash before, nothing was added."""
+    """The close in force. `already_closed`: lines and margin were the same, nothing was added."""
 
     month: dt.date
     version: int
@@ -106,7 +106,8 @@ def close_month(
 ) -> MonthClose:
     """Closes the month (any day in it): checks it, writes its files, records version and hash.
 
-    Lines with the hash of the last close add no version; files that went missing are written anew.
+    The lines and the margin of the last close add no version; files that went missing are written
+    anew then. Another margin is another version: what finance was handed never changes its figures.
     Raises CloseRefusedError with every reason found, FinanceExportError as `export_month` does.
     Waits for a billing run that is under way, and keeps the next one out until it is done.
     """
@@ -119,7 +120,13 @@ def close_month(
             .order_by(month_close.c.version.desc())
             .limit(1)
         ).one_or_none()
-        is_same = last is not None and last.lines_sha256 == lines_sha256(data.lines.rows)
+        margin_digest = margin_sha256(data.margin.rows)
+        is_same = (
+            last is not None
+            and last.lines_sha256 == lines_sha256(data.lines.rows)
+            # Closes of before margins were signed have none.
+            and last.margin_sha256 in (None, margin_digest)
+        )
         version = 1 if last is None else last.version + (not is_same)
         report = make_report(
             data,
@@ -146,6 +153,7 @@ def close_month(
                 lines=export.lines,
                 amount=export.amount,
                 lines_sha256=digest,
+                margin_sha256=margin_digest,
                 code_version=code_version,
             )
         )

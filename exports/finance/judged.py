@@ -44,6 +44,7 @@ def _lines(data: MonthData, found: Figures) -> list[Check]:
     billed = sum((b.amount for b in found.billed), ZERO)
     rated = sum((b.rated for b in found.billed), ZERO)
     foreign = len(data.lines.rows) - sum(b.lines for b in found.billed)
+    not_as_rated = data.found["not_as_rated"]
     return [
         Check(
             "billed",
@@ -51,8 +52,17 @@ def _lines(data: MonthData, found: Figures) -> list[Check]:
             billed - rated,
             Kind.MONEY,
             "Every period of the month is billed, late usage included.",
-            f"{billed} is billed of {rated} rated for the month: a period is still open, or late "
-            "usage is not billed yet: `fusion-billing run`.",
+            "",
+        ),
+        Check(
+            "not_as_rated",
+            "Lines that are not billed as they are rated",
+            len(not_as_rated),
+            Kind.INTEGER,
+            "The same, line by line, in any currency.",
+            f"{len(not_as_rated)} lines are not billed as they are rated, the first is "
+            f"{_first(not_as_rated, 'line_key')}; {billed} is billed of {rated}. A period is still "
+            "open, or late usage is not billed yet: `fusion-billing run`.",
         ),
         Check(
             "foreign",
@@ -100,7 +110,7 @@ def _conservation(data: MonthData) -> list[Check]:
     ]
 
 
-def _reconciliation(data: MonthData, found: Figures) -> Check:
+def _reconciliation(data: MonthData) -> list[Check]:
     rows = data.reconciliation.rows
     unexplained = sum(
         row["status"] == "difference" and row["reason"] in (None, "unexplained") for row in rows
@@ -114,13 +124,44 @@ def _reconciliation(data: MonthData, found: Figures) -> Check:
             f"marts.fct_reconciliation has no rows for {data.label}: "
             "`fusion-billing reconcile` builds it."
         )
-    return Check(
-        "unexplained",
-        "Unexplained differences",
-        unexplained if rows else None,
-        Kind.INTEGER,
-        "App, platform and Odoo agree, or the difference has a named reason.",
-        against,
+    compared = data.found["compared"]
+    return [
+        Check(
+            "unexplained",
+            "Unexplained differences",
+            unexplained if rows else None,
+            Kind.INTEGER,
+            "App, platform and Odoo agree, or the difference has a named reason.",
+            against,
+        ),
+        Check(
+            "compared",
+            "Billed lines and app lines that the reconciliation does not hold",
+            len(compared),
+            Kind.INTEGER,
+            "What the ledger and the apps billed stands in the comparison, with its amount.",
+            f"{len(compared)} items of ledger or apps are not in marts.fct_reconciliation with "
+            f"their amount, the first is {_first(compared, 'what')}: {_BUILD}",
+        ),
+    ]
+
+
+def _summed(rows: list[Row], *keys: str) -> dict[tuple[object, ...], list[Decimal]]:
+    """The amounts of SUMMED, added up by `keys`."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return {key: [total_of(mine, name) for name in SUMMED] for key, mine in groups.items()}
+
+
+def _largest_gap(rows: list[Row], report: list[Row], *keys: str) -> Decimal:
+    """How far any amount of the report is from the rows that it sums, key by key."""
+    ours, theirs = _summed(rows, *keys), _summed(report, *keys)
+    nothing = [ZERO] * len(SUMMED)
+    return max(
+        abs(one - other)
+        for key in ours.keys() | theirs.keys()
+        for one, other in zip(ours.get(key, nothing), theirs.get(key, nothing), strict=True)
     )
 
 
@@ -148,16 +189,14 @@ def _margin(data: MonthData) -> list[Check]:
     services, accounts = data.services.rows, data.accounts.rows
     across = _across(accounts)
     wrong = data.found["margin_rows"]
-    gaps = [
-        abs(total_of(data.margin.rows, name) - total_of(rows, name))
-        for name in SUMMED
-        for rows in (services, accounts)
-    ]
+    gap = max(
+        _largest_gap(data.margin.rows, services, "service_code"),
+        _largest_gap(data.margin.rows, accounts, "service_code", "account_key"),
+    )
     invoiced = data.found["invoiced"][0]
     in_odoo, in_margin = amount_of(invoiced, "in_odoo"), total_of(accounts, "invoiced_revenue")
     no_rate = invoiced["without_rate"]
-    accrued = data.found["accrued"][0]
-    spread = amount_of(accrued, "accrued") - amount_of(accrued, "rated")
+    spread = data.found["accrued"]
     return [
         Check(
             "margin_across",
@@ -179,19 +218,20 @@ def _margin(data: MonthData) -> list[Check]:
         Check(
             "margin_reports",
             "Margin by service and by account less the margin's mart",
-            max(gaps),
+            gap,
             Kind.MONEY,
-            "All three say the same of every amount.",
-            f"Margin by service or by account differs from marts.fct_margin_monthly by {max(gaps)}:"
+            "All three say the same of each service and account.",
+            f"Margin by service or by account differs from marts.fct_margin_monthly by {gap}:"
             f" {_BUILD}",
         ),
         Check(
             "accrued",
-            "Accrued usage of all months less what is rated",
-            spread,
-            Kind.MONEY,
+            "Accounts and metrics whose accrued usage of all months is not what is rated",
+            len(spread),
+            Kind.INTEGER,
             "Spread over the days of its use, usage revenue is what is rated.",
-            f"Usage revenue of all months differs from what is rated by {spread}: {_BUILD}",
+            f"Usage revenue of all months is not what is rated of {len(spread)} accounts and "
+            f"metrics, the first is {_first(spread, 'revenue_key')}: {_BUILD}",
         ),
         Check(
             "invoiced",
@@ -210,10 +250,7 @@ def _margin(data: MonthData) -> list[Check]:
 
 def _cost(data: MonthData) -> list[Check]:
     split, no_rate = data.found["allocated"], data.found["without_rate"]
-    cost = data.found["cost"][0]
-    daily, monthly = amount_of(cost, "daily"), amount_of(cost, "monthly")
-    in_margin = total_of(data.accounts.rows, "cogs")
-    gap = max(abs(monthly - daily), abs(in_margin - monthly))
+    cost = data.found["cost"]
     return [
         Check(
             "allocated",
@@ -235,12 +272,12 @@ def _cost(data: MonthData) -> list[Check]:
         ),
         Check(
             "cost",
-            "COGS by day, by month and in the margin",
-            gap,
-            Kind.MONEY,
-            "All cost of the month's days stands in the margin.",
-            f"{daily} is the cost of the days, {monthly} of the month, {in_margin} in the margin: "
-            f"{_BUILD}",
+            "Groups of cost that differ by day, by month or in the margin",
+            len(cost),
+            Kind.INTEGER,
+            "All cost of the month's days stands in the margin, with whom it was allocated to.",
+            f"{len(cost)} groups of cost are not the same by day, by month and in the margin, the "
+            f"first is {_first(cost, 'cost_group')}: {_BUILD}",
         ),
     ]
 
@@ -286,7 +323,7 @@ def checks(data: MonthData, found: Figures) -> list[Check]:
     return [
         *_lines(data, found),
         *_conservation(data),
-        _reconciliation(data, found),
+        *_reconciliation(data),
         *_margin(data),
         *_cost(data),
         *_up_to_date(data),

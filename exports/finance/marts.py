@@ -16,7 +16,8 @@ from adbc_driver_manager.dbapi import Error as AdbcError
 from psycopg import sql
 from sqlalchemy.engine import Engine, make_url
 
-from exports.finance.checks import QUERIES, CheckQuery
+from exports.finance.checks import LINE_QUERIES, CheckQuery
+from exports.finance.checks_margin import MARGIN_QUERIES
 from exports.finance.columns import (
     ACCOUNTS,
     CONSERVATION,
@@ -225,7 +226,8 @@ def read_month(
             data = MonthData(
                 first,
                 {mart.name: _mart(cursor, mart, first) for mart in MARTS},
-                {query.name: _asked(cursor, query, first, company_currency) for query in QUERIES},
+                {query.name: _asked(cursor, query, first, company_currency)
+                 for query in (*LINE_QUERIES, *MARGIN_QUERIES)},
                 {source.name: _asked(cursor, source, first, company_currency)
                  for source in SOURCES},
             )  # fmt: skip

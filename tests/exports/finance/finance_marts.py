@@ -34,8 +34,9 @@ create table marts.fct_billed_lines (
     odoo_subtotal numeric, odoo_tax numeric, odoo_invoice_id bigint, odoo_invoice_name text,
     odoo_invoice_state text, odoo_payment_state text);
 create table marts.fct_rated_lines (
-    line_key text, service_code text, period_end date, quantity_included numeric,
-    unit_price numeric, package_size numeric, amount numeric, currency text);
+    line_key text, service_code text, account_key text, plan_code text, metric_code text,
+    period_end date, quantity_included numeric, unit_price numeric,
+    package_size numeric, amount numeric, currency text);
 create table marts.fct_margin_monthly (
     margin_key text, month date, service_code text, account_key text, plan_code text,
     metric_code text, {_AMOUNTS});
@@ -52,7 +53,9 @@ create table marts.fct_cogs_daily (
     cogs_key text, cost_key text, day date, cost_service_code text, service_code text,
     account_key text, metric_code text, provider text, sku text, allocation text,
     allocation_reason text, amount numeric, amount_company numeric);
-create table marts.fct_cogs_monthly (month date, amount_company numeric);
+create table marts.fct_cogs_monthly (
+    month date, cost_service_code text, service_code text, account_key text, plan_code text,
+    metric_code text, provider text, sku text, amount_company numeric);
 create table marts.fct_reconciliation (
     reconciliation_key text, service_code text, account_key text, subscription_key text,
     item_type text, metric_code text, charge_key text, period_start date, period_end date,
@@ -70,6 +73,12 @@ create table staging.stg_odoo__currencies (odoo_currency_id bigint, currency tex
 create table staging.stg_costs__provider_costs (
     cost_key text, source text, provider text, sku text, day date, service_code text,
     account_key text, amount numeric);
+create table staging.stg_app_billing__lines (
+    app_line_key text, item_type text, period_start date, period_end date, amount numeric,
+    is_billed boolean);
+create table intermediate.int_app_lines_placed (
+    app_line_key text, subscription_key text, item_type text, metric_code text, period_start date,
+    app_period_end date, amount numeric);
 create table marts.rpt_rating_build (build_id text, high_water_xid bigint);
 create table marts.rpt_finance_build (
     rating_build_id text, app_document_versions bigint, odoo_read_at timestamptz);
@@ -87,6 +96,7 @@ insert into staging.stg_odoo__currencies values (1, 'CAD'), (2, 'USD');
 insert into intermediate.int_currency_rates_daily values ('USD', '2020-01-01', null, 0.75);
 """
 
+_PLANS = {"nexacloud": "cloud_s", "nexadesk": "desk_team", "nexamaps": "maps_growth"}
 # service, account, metric, usage, base, COGS, invoiced usage, invoiced base
 _MARGINS = (
     ("nexacloud", "nexacloud:acct_1", "compute_hours", "2.59", "0", "7.41", "2.59", "0"),
@@ -143,7 +153,7 @@ def margins(month: dt.date) -> Rows:
             "month": month,
             "service_code": key[0],
             "account_key": key[1],
-            "plan_code": None,
+            "plan_code": _PLANS[str(key[0])] if key[2] else None,
             "metric_code": key[2],
             **_amounts(rows),
         }
@@ -199,7 +209,7 @@ def rated(lines: Rows) -> Rows:
             line["rated_line_key"],
             {
                 "line_key": line["rated_line_key"],
-                "service_code": line["service_code"],
+                **{k: line[k] for k in ("service_code", "account_key", "plan_code", "metric_code")},
                 "period_end": line["period_end"],
                 "quantity_included": D(0),
                 "unit_price": line["unit_price"],
@@ -213,6 +223,7 @@ def rated(lines: Rows) -> Rows:
     free = {
         "line_key": "free",
         "service_code": "nexacloud",
+        **dict.fromkeys(("account_key", "plan_code", "metric_code")),
         "period_end": max(dt.date.fromisoformat(str(line["period_end"])) for line in lines),
         "quantity_included": D(50),
         "unit_price": D("0.10"),
@@ -243,6 +254,12 @@ def staged(month: dt.date) -> dict[str, Rows]:
         ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "7.41"),
         ("d", "nexamaps", None, "maps", "geo", "1.5"),
         ("e", "nexamaps", "nexamaps:nobody", "maps", "geo", "0"),
+    ]
+    monthly = [  # service, account, metric, provider, sku, in CAD
+        ("nexamaps", "nexamaps:acct_1", "map_loads", "maps", "tiles", "60.00"),
+        ("nexadesk", "nexadesk:acct_1", "messages", "llm", "tokens", "12.35"),
+        ("nexacloud", "nexacloud:acct_1", "compute_hours", "metal", "hours", "7.41"),
+        ("nexamaps", None, None, "maps", "geo", "2.00"),
     ]
     invoices = [("out_invoice", 1, "150.00"), ("out_invoice", 2, "7.50"), ("out_refund", 1, "3.66")]
     return {
@@ -277,7 +294,20 @@ def staged(month: dt.date) -> dict[str, Rows]:
             }
             for key, service, account, provider, sku, allocation, reason, amount, company in costs
         ],
-        "marts.fct_cogs_monthly": [{"month": month, "amount_company": D("81.76")}],
+        "marts.fct_cogs_monthly": [
+            {
+                "month": month,
+                "cost_service_code": service,
+                "service_code": service,
+                "account_key": account,
+                "plan_code": _PLANS[service] if metric else None,
+                "metric_code": metric,
+                "provider": provider,
+                "sku": sku,
+                "amount_company": D(amount),
+            }
+            for service, account, metric, provider, sku, amount in monthly
+        ],
         "staging.stg_odoo__invoices": [
             {
                 "move_type": kind,
@@ -309,23 +339,26 @@ def staged(month: dt.date) -> dict[str, Rows]:
 
 
 def reconciliation(month: dt.date) -> Rows:
+    """The maps' periods go from the 17th to the 17th, as those of `lines_of` do."""
+    mid = (month - dt.timedelta(days=1)).replace(day=17)
     rows = [
-        ("nexacloud:a", "cloud_s/compute_hours", "match", None, "2.59", "2.59"),
-        ("nexamaps:c", "maps_growth/map_loads", "not_compared", None, None, "5.40"),
-        ("nexadesk:b", "desk_team/messages", "difference", "late_usage", "39.60", "40.80"),
-        ("nexacloud:a", "cloud_s/storage_gb", "difference", "rounding", "0.61", "0.60"),
+        ("nexacloud:a", "cloud_s/compute_hours", month, "match", None, "2.59", "2.59"),
+        ("nexamaps:c", "maps_growth/map_loads", mid, "not_compared", None, None, "5.40"),
+        ("nexamaps:c", "maps_growth/geocodes", mid, "not_compared", None, None, "-0.80"),
+        ("nexadesk:b", "desk_team/messages", month, "difference", "late_usage", "39.60", "40.80"),
+        ("nexacloud:a", "cloud_s/storage_gb", month, "difference", "rounding", "0.61", "0.60"),
     ]
     return [
         {
-            "reconciliation_key": f"{subscription}:{charge}:{month}",
+            "reconciliation_key": f"{subscription}:{charge}:{start}",
             "service_code": subscription.split(":")[0],
             "account_key": f"{subscription.split(':')[0]}:acct_1",
             "subscription_key": subscription,
             "item_type": "charge",
             "metric_code": charge.split("/")[1],
             "charge_key": charge,
-            "period_start": month,
-            "period_end": (month + dt.timedelta(days=31)).replace(day=1),
+            "period_start": start,
+            "period_end": (start + dt.timedelta(days=31)).replace(day=start.day),
             "phase": "live",
             "currency": "CAD",
             "app_quantity": D("130.5"),
@@ -340,8 +373,34 @@ def reconciliation(month: dt.date) -> Rows:
             "reason": reason,
             "detail": "=1+1" if reason == "rounding" else None,
         }
-        for subscription, charge, status, reason, app, platform in rows
+        for subscription, charge, start, status, reason, app, platform in rows
     ]
+
+
+def app_lines(month: dt.date) -> dict[str, Rows]:
+    """What `reconciliation` compares, as the apps billed it."""
+    rows = [row for row in reconciliation(month) if row["app_amount"] is not None]
+    keys = ("subscription_key", "item_type", "metric_code", "period_start")
+    return {
+        "staging.stg_app_billing__lines": [
+            {
+                "app_line_key": row["reconciliation_key"],
+                **{k: row[k] for k in ("item_type", "period_start", "period_end")},
+                "amount": row["app_amount"],
+                "is_billed": True,
+            }
+            for row in rows
+        ],
+        "intermediate.int_app_lines_placed": [
+            {
+                "app_line_key": row["reconciliation_key"],
+                **{k: row[k] for k in keys},
+                "app_period_end": row["period_end"],
+                "amount": row["app_amount"],
+            }
+            for row in rows
+        ],
+    }
 
 
 def conservation(month: dt.date) -> Rows:

@@ -9,7 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import sqlalchemy as sa
-from finance_marts import accounts, conservation, margins, rated, reconciliation, services, staged
+from finance_marts import (
+    accounts,
+    app_lines,
+    conservation,
+    margins,
+    rated,
+    reconciliation,
+    services,
+    staged,
+)
 from sqlalchemy.engine import Engine
 
 from exports.finance.columns import MARTS as SHOWN
@@ -182,7 +191,7 @@ class World:
         self.insert("marts.rpt_margin_by_service", services(month))
         self.insert("marts.fct_reconciliation", reconciliation(month))
         self.insert("marts.fct_usage_conservation", conservation(month))
-        for table, rows in staged(month).items():
+        for table, rows in (staged(month) | app_lines(month)).items():
             self.insert(table, rows)
 
     def bill(

@@ -118,7 +118,7 @@ def test_the_figures_of_the_page_are_those_worked_out_by_hand(html: str) -> None
         ["Differs in Odoo", "−0.05"],
         ["Invoiced", "47.34"],
     ]
-    assert [row[2] for row in rows_of(html, "Checks")[1:]] == ["OK"] * 15
+    assert [row[2] for row in rows_of(html, "Checks")[1:]] == ["OK"] * 17
     assert ["late_usage", "1", "−1.20", "0.00"] in rows_of(html, "Reconciliation by reason")
 
 
