@@ -35,7 +35,12 @@ def register(app: typer.Typer) -> None:
 
 @group.command("apply")
 def catalog_apply(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML of metrics and charges.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="YAML of metrics and charges.", exists=True, dir_okay=False
+        ),
+    ],
     dry_run: DryRunOption = False,
     effect: Annotated[
         bool,

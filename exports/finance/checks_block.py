@@ -44,7 +44,8 @@ def _formulas(sheets: Sheets, found: Figures, lines_table: Written) -> dict[str,
         "conservation_counters": largest("counters_difference"),
         "conservation_quantity": largest("quantity_difference"),
         "unexplained": f'IF(COUNTA({status})=0,"{NO_ROWS}",'
-        f'COUNTIFS({status},"difference",{reason},"unexplained"))',
+        f'COUNTIFS({status},"difference",{reason},"unexplained")'
+        f'+COUNTIFS({status},"difference",{reason},""))',
         "margin_across": f"SUMPRODUCT(--({'+'.join(across)}>0))",
     }
 

@@ -236,12 +236,19 @@ def read_month(
         raise FinanceExportError(
             f"The marts could not be read: {reason}. `fusion-billing doctor` checks."
         ) from None
-    # A period is billed after its end and its grace: by then the next month is two days old.
-    due = next_month(first) + dt.timedelta(days=2)
     for empty in (m for m in (data.lines, data.margin) if not m.rows):
         raise FinanceExportError(
-            f"marts.{empty.table.mart} has no rows for {data.label}. "
-            f"`fusion-billing run --date {due}` bills what ended by then, "
-            "`fusion-billing reconcile` builds the marts."
+            f"marts.{empty.table.mart} has no rows for {data.label}. {_next_step(first)}"
         )
     return data
+
+
+def _next_step(first: dt.date) -> str:
+    # A period is billed after its end and its grace: by then the next month is two days old.
+    due = next_month(first) + dt.timedelta(days=2)
+    if due > dt.date.today():
+        return f"Its periods end later: close it from {due} on, after `fusion-billing run`."
+    return (
+        f"`fusion-billing run --date {due}` bills what ended by then, "
+        "`fusion-billing reconcile` builds the marts."
+    )

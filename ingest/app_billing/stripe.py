@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.engine import Engine
 
+from ingest.app_billing.files import Problem
 from ingest.app_billing.footing import footing
 from ingest.app_billing.lines import CREDIT_NOTE, INVOICE, REFUND, AppDocument
 from ingest.app_billing.load import (
@@ -27,6 +28,7 @@ STRIPE = "stripe"
 _SKIPPED = "object of another kind"
 _KINDS = (INVOICE, CREDIT_NOTE, REFUND)
 _LISTS = ("list", "search_result")
+_LISTED = "list"  # not a document: what a page said of those after it
 
 
 def import_stripe(
@@ -72,6 +74,7 @@ class _Kind(msgspec.Struct):
 
 class _List(msgspec.Struct):
     url: str | None = None
+    has_more: bool = False
     data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -89,7 +92,8 @@ def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
             if found.url and found.url.split("?")[0].endswith("/lines"):
                 return [(LINE_PAGE, document)]
             if not isinstance(found.data, msgspec.UnsetType):
-                return _all(found.data)
+                told = msgspec.Raw(msgspec.json.encode((found.url, found.has_more)))
+                return [*_all(found.data), (_LISTED, told)]
     except NotThisExportError:
         raise
     except ValueError as error:
@@ -152,11 +156,30 @@ def _read(
                 _refuse_if_a_page_is_missing(reading)
         elif each.kind == _SKIPPED:
             reading.skipped += 1
-        elif each.kind != LINE_PAGE:
+        elif each.kind not in (LINE_PAGE, _LISTED):
             article = "an" if each.kind[:1] in "aeiou" else "a"
             reason = f"is {article} {each.kind} object, not an invoice, credit note or refund"
             reading.problems.append(each.position.problem(reason))
+    _tell_of_missing_pages(found, reading)
     return reading
+
+
+def _tell_of_missing_pages(found: list[Found], reading: Reading) -> None:
+    """A list whose pages all say that another follows has lost its last one: invoices that nobody
+    imports would read as "missing in the app"."""
+    last: dict[str | None, tuple[Found, bool]] = {}
+    for each in found:
+        if each.kind == _LISTED:
+            url, has_more = msgspec.json.decode(each.content, type=tuple[str | None, bool])
+            path = url and url.split("?")[0]
+            last[path] = each, has_more and last.get(path, (each, True))[1]
+    for path, (each, has_more) in last.items():
+        if has_more:
+            reason = (
+                f"the list {path or 'without a url'} has more pages than these: ask for the next"
+                " with starting_after (docs/imports.md)"
+            )
+            reading.problems.append(Problem(each.position.file, "whole list", reason))
 
 
 def _refuse_if_a_page_is_missing(reading: Reading) -> None:

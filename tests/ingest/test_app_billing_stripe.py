@@ -366,3 +366,23 @@ def test_a_missing_page_is_noticed(engine: Engine, tmp_path: Path) -> None:
         " says 12.48. A page of its lines is missing"
     ]
     assert stored_documents(engine) == []
+
+
+def test_a_list_that_goes_on_is_told_unless_its_last_page_is_there(
+    engine: Engine, tmp_path: Path
+) -> None:
+    first, last = (
+        {"object": "list", "url": "/v1/invoices", "has_more": has_more, "data": data}
+        for has_more, data in (
+            (True, [stripe_invoice(stripe_line(), id="in_1")]),
+            (False, [stripe_invoice(stripe_line(id="il_2"), id="in_2")]),
+        )
+    )
+    report = load_stripe(engine, write(tmp_path, first))
+    assert said(report) == [
+        "export.json, whole list: the list /v1/invoices has more pages than these: ask for the"
+        " next with starting_after (docs/imports.md)"
+    ]
+    assert report.documents.new == 1, "what is there, loads"
+    for pages in ([first, last], [last, first]):
+        assert load_stripe(engine, write(tmp_path, pages)).problems == ()

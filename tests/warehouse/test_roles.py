@@ -76,6 +76,8 @@ def refused(connection: Connection, role: str, statement: str) -> bool:
         "select * from raw.usage_counter",
         "select * from ops.service",
         "select sha256 from ops.api_key",
+        # `serve` refuses a database of another version.
+        "select * from ops.alembic_version",
         COMMAND,
         # An app is told what became of its commands.
         "select * from raw.command left join ops.command_state using (command_id)",
