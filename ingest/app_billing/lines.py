@@ -56,7 +56,9 @@ class AppDocument:
     `total_amount` their sum, before prepaid credits and credit notes pay for it.
 
     `is_billed` is false for drafts and for what was voided. `content_sha256` is of the canonical
-    JSON. `problems` are (position, reason) of lines that could not be read.
+    JSON. `updated_at` is the latest instant of its past that it names; where it `is_event`, when
+    the event happened that carried it. `problems` are (position, reason) of lines that could not be
+    read.
 
     `missing` says what else has to be fetched where the export has the head without all of its
     lines, as a list call returns it; such a document is only compared with the whole one.
@@ -78,6 +80,7 @@ class AppDocument:
     content_sha256: bytes
     payload: str
     updated_at: datetime | None = None
+    is_event: bool = False
     missing: str | None = None
     lines: list[BillingLine] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)

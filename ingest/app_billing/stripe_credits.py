@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from ingest.app_billing.ages import changed_at
 from ingest.app_billing.amounts import currency_code, finite, major_units, negative, stated
 from ingest.app_billing.content import checked, from_epoch, sha256_of, text_of
 from ingest.app_billing.lines import (
@@ -128,6 +129,7 @@ def read_credit_note(document: msgspec.Raw) -> AppDocument:
         total_amount=stated(negative(found.total), currency, counted),
         content_sha256=sha256_of(content),
         payload=text_of(document),
+        updated_at=changed_at(content),
         missing=_ask(found) if found.lines.has_more else None,
     )
     if note.missing is None:
@@ -196,4 +198,5 @@ def read_refund(document: msgspec.Raw) -> AppDocument:
         total_amount=stated(negative(found.amount), currency, digits(currency)),
         content_sha256=sha256_of(content),
         payload=text_of(document),
+        updated_at=changed_at(content),
     )

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from ingest.app_billing.ages import changed_at
 from ingest.app_billing.amounts import currency_code, finite, major_units, shared, stated
 from ingest.app_billing.content import checked, from_epoch, ordered, sha256_of, text_of
 from ingest.app_billing.lines import CHARGE, INVOICE, OTHER, SUBSCRIPTION, AppDocument, BillingLine
@@ -183,6 +184,7 @@ def read_invoice(document: msgspec.Raw, *, nicknames: Mapping[str, str]) -> AppD
         total_amount=stated(found.total, currency, counted),
         content_sha256=sha256_of(content),
         payload=text_of(document),
+        updated_at=changed_at(content),
         missing=_ask(found) if found.lines.has_more else None,
     )
     if invoice.missing is not None:
