@@ -20,6 +20,7 @@ from ingest.app_billing.load import (
     Found,
     ImportReport,
     NotThisExportError,
+    Part,
     Reading,
     import_files,
 )
@@ -52,7 +53,7 @@ class _Export(msgspec.Struct):
     credit_notes: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
+def _split(document: msgspec.Raw) -> list[Part]:
     try:
         if bytes(document).lstrip()[:1] == b"[":
             return _all(msgspec.json.decode(document, type=list[msgspec.Raw]))
@@ -62,26 +63,26 @@ def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
     except ValueError as error:
         raise NotThisExportError(str(error)) from None
     if not isinstance(export.invoices, msgspec.UnsetType):
-        return [(INVOICE, each) for each in export.invoices]
+        return [Part(INVOICE, each) for each in export.invoices]
     if not isinstance(export.invoice, msgspec.UnsetType):
-        return [(INVOICE, export.invoice)]
+        return [Part(INVOICE, export.invoice)]
     if not isinstance(export.credit_notes, msgspec.UnsetType):
-        return [(CREDIT_NOTE, each) for each in export.credit_notes]
+        return [Part(CREDIT_NOTE, each) for each in export.credit_notes]
     if not isinstance(export.credit_note, msgspec.UnsetType):
-        return [(CREDIT_NOTE, export.credit_note)]
+        return [Part(CREDIT_NOTE, export.credit_note)]
     raise NotThisExportError(_NEITHER)
 
 
-def _all(parts: list[msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
+def _all(parts: list[msgspec.Raw]) -> list[Part]:
     """The documents of an array; one of another kind among them is a stranger."""
-    found: list[tuple[str, msgspec.Raw]] = []
+    found: list[Part] = []
     strange: list[NotThisExportError] = []
     for part in parts:
         try:
             found += _split(part)
         except NotThisExportError as error:
             strange.append(error)
-            found.append((_STRANGER, part))
+            found.append(Part(_STRANGER, part))
     if strange and len(strange) == len(parts):
         raise strange[0]
     return found

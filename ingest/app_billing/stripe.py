@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from sqlalchemy.engine import Engine
 
-from ingest.app_billing.files import Problem
+from ingest.app_billing.ages import event_age
 from ingest.app_billing.footing import footing
 from ingest.app_billing.lines import CREDIT_NOTE, INVOICE, REFUND, AppDocument
 from ingest.app_billing.load import (
@@ -17,18 +18,22 @@ from ingest.app_billing.load import (
     Found,
     ImportReport,
     NotThisExportError,
+    Part,
     Reading,
+    Told,
     import_files,
 )
+from ingest.app_billing.store import Position
 from ingest.app_billing.stripe_credits import read_credit_note, read_refund
 from ingest.app_billing.stripe_invoices import read_invoice
+from ingest.app_billing.stripe_lists import ListObject, lists_that_go_on
 from ingest.app_billing.stripe_pages import LINE_PAGE, gathered_pages, with_pages
 
 STRIPE = "stripe"
 _SKIPPED = "object of another kind"
 _KINDS = (INVOICE, CREDIT_NOTE, REFUND)
 _LISTS = ("list", "search_result")
-_LISTED = "list"  # not a document: what a page said of those after it
+_Documents = list[tuple[Position, AppDocument]]
 
 
 def import_stripe(
@@ -65,35 +70,28 @@ class _EventData(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     data: _EventData
-    created: int = 0
+    created: int | None = None
 
 
 class _Kind(msgspec.Struct):
     object: str
 
 
-class _List(msgspec.Struct):
-    url: str | None = None
-    has_more: bool = False
-    data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-
-
-def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
+def _split(document: msgspec.Raw) -> list[Part]:
     try:
         if bytes(document).lstrip()[:1] == b"[":
             return _all(msgspec.json.decode(document, type=list[msgspec.Raw]))
         kind = msgspec.json.decode(document, type=_Kind).object
         if kind in _KINDS:
-            return [(kind, document)]
+            return [Part(kind, document)]
         if kind == "event":
             return [_of_event(document)]
         if kind in _LISTS:
-            found = msgspec.json.decode(document, type=_List)
-            if found.url and found.url.split("?")[0].endswith("/lines"):
-                return [(LINE_PAGE, document)]
+            found = msgspec.json.decode(document, type=ListObject)
+            if found.path and found.path.endswith("/lines"):
+                return [Part(LINE_PAGE, document)]
             if not isinstance(found.data, msgspec.UnsetType):
-                told = msgspec.Raw(msgspec.json.encode((found.url, found.has_more)))
-                return [*_all(found.data), (_LISTED, told)]
+                return [*_all(found.data), Part(kind, document, is_list=True)]
     except NotThisExportError:
         raise
     except ValueError as error:
@@ -103,29 +101,27 @@ def _split(document: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
     )
 
 
-def _of_event(document: msgspec.Raw) -> tuple[str, msgspec.Raw]:
+def _of_event(document: msgspec.Raw) -> Part:
     """An event carries its object as it was then. Others than ours are passed over."""
-    content = msgspec.json.decode(document, type=_Event).data.object
-    kind = msgspec.json.decode(content, type=_Kind).object
-    return (kind, content) if kind in _KINDS else (_SKIPPED, content)
+    event = msgspec.json.decode(document, type=_Event)
+    kind = msgspec.json.decode(event.data.object, type=_Kind).object
+    return Part(kind if kind in _KINDS else _SKIPPED, event.data.object, Told(event.created))
 
 
-def _all(parts: list[msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
+def _all(parts: list[msgspec.Raw]) -> list[Part]:
     """A list of Stripe can hold anything: charges, customers, subscriptions."""
     kinds = [_kind_of(part) for part in parts]
     readable = {*_KINDS, *_LISTS, "event"}
     if parts and not readable.intersection(kinds):
         listed = " and ".join(sorted({repr(kind) for kind in kinds}))
         raise NotThisExportError(f"it lists {listed} objects, not invoices")
-    if set(kinds) == {"event"}:
-        parts = _oldest_first(parts)
-    found: list[tuple[str, msgspec.Raw]] = []
+    found: list[Part] = []
     for part, kind in zip(parts, kinds, strict=True):
         try:
             found += _split(part)
         except NotThisExportError:
-            found.append((kind, part))
-    return found
+            found.append(Part(kind, part))
+    return _newest_first(found) if set(kinds) == {"event"} else found
 
 
 def _kind_of(part: msgspec.Raw) -> str:
@@ -135,51 +131,56 @@ def _kind_of(part: msgspec.Raw) -> str:
         return "unknown"
 
 
-def _oldest_first(events: list[msgspec.Raw]) -> list[msgspec.Raw]:
-    """Events are listed newest first, but it is the last one of a document that counts."""
-    try:
-        return sorted(events, key=lambda event: msgspec.json.decode(event, type=_Event).created)
-    except ValueError:
-        return events[::-1]  # one that cannot be read: the order that they are listed in
+def _newest_first(events: list[Part]) -> list[Part]:
+    """Stripe lists events newest first, which decides between those of one second; an array that
+    somebody made may go the other way."""
+    times = [part.told.at for part in events if part.told and part.told.at is not None]
+    if times and times[0] < times[-1]:
+        return events
+    return [
+        replace(part, told=part.told and replace(part.told, newest_first=True)) for part in events
+    ]
 
 
 def _read(
     found: list[Found], *, readers: Mapping[str, Callable[[msgspec.Raw], AppDocument]]
 ) -> Reading:
+    """A document that was listed stands as often as it was read, in that order. Events are taken
+    after those, the oldest of all files first: `store` passes over those that tell of a state
+    before the listed one."""
     reading = Reading()
     pages = gathered_pages(found, reading)
-    for each in found:
+    turns: list[int] = []
+    for number, each in enumerate(found):
+        if each.is_list:
+            continue
         if each.kind in readers:
             whole, before = with_pages(each, pages), len(reading.documents)
             reading.read(whole, readers[each.kind])
             if whole is not each and len(reading.documents) > before:
                 _refuse_if_a_page_is_missing(reading)
+            if len(reading.documents) > before:
+                turns.append(-number if each.told and each.told.newest_first else number)
         elif each.kind == _SKIPPED:
             reading.skipped += 1
-        elif each.kind not in (LINE_PAGE, _LISTED):
+        elif each.kind != LINE_PAGE:
             article = "an" if each.kind[:1] in "aeiou" else "a"
             reason = f"is {article} {each.kind} object, not an invoice, credit note or refund"
             reading.problems.append(each.position.problem(reason))
-    _tell_of_missing_pages(found, reading)
+    reading.documents = _events_last(reading.documents, turns)
+    reading.problems += lists_that_go_on([each for each in found if each.is_list])
     return reading
 
 
-def _tell_of_missing_pages(found: list[Found], reading: Reading) -> None:
-    """A list whose pages all say that another follows has lost its last one: invoices that nobody
-    imports would read as "missing in the app"."""
-    last: dict[str | None, tuple[Found, bool]] = {}
-    for each in found:
-        if each.kind == _LISTED:
-            url, has_more = msgspec.json.decode(each.content, type=tuple[str | None, bool])
-            path = url and url.split("?")[0]
-            last[path] = each, has_more and last.get(path, (each, True))[1]
-    for path, (each, has_more) in last.items():
-        if has_more:
-            reason = (
-                f"the list {path or 'without a url'} has more pages than these: ask for the next"
-                " with starting_after (docs/imports.md)"
-            )
-            reading.problems.append(Problem(each.position.file, "whole list", reason))
+def _events_last(documents: _Documents, turns: Sequence[int]) -> _Documents:
+    """`turns`: for each document where it stands among the events of its second and stage."""
+    listed = [each for each in documents if not each[1].is_event]
+    events = [
+        (event_age(document.status, document.updated_at), turn, number)
+        for number, ((_, document), turn) in enumerate(zip(documents, turns, strict=True))
+        if document.is_event
+    ]
+    return listed + [documents[number] for _, _, number in sorted(events)]
 
 
 def _refuse_if_a_page_is_missing(reading: Reading) -> None:

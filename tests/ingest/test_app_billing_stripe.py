@@ -99,22 +99,6 @@ def test_every_shape_of_a_file_is_read_alike(shape: Any, engine: Engine, tmp_pat
     assert (again.documents.unchanged, again.lines.unchanged, again.problems) == (2, 2, ())
 
 
-def test_events_are_listed_newest_first_and_the_newest_counts(
-    engine: Engine, tmp_path: Path
-) -> None:
-    states = [(3, "paid"), (2, "open"), (1, "draft")]
-    events = [
-        {"object": "event", "created": at, "data": {"object": stripe_invoice(status=state)}}
-        for at, state in states
-    ]
-    other = {"object": "event", "created": 9, "data": {"object": {"object": "customer"}}}
-    listing = {"object": "list", "url": "/v1/events", "data": [other, *events]}
-    report = load_stripe(engine, write(tmp_path, listing))
-    assert (report.skipped, report.problems) == (1, ())
-    found = [(row.version, row.status, row.is_billed) for row in stored_documents(engine)]
-    assert found == [(1, "draft", False), (2, "open", True), (3, "paid", True)]
-
-
 def test_where_the_metric_is_named(engine: Engine, tmp_path: Path) -> None:
     named = {"metric_code": "storage_gb"}
     pricing = {"price_details": {"price": {"metadata": named}}}
@@ -366,23 +350,3 @@ def test_a_missing_page_is_noticed(engine: Engine, tmp_path: Path) -> None:
         " says 12.48. A page of its lines is missing"
     ]
     assert stored_documents(engine) == []
-
-
-def test_a_list_that_goes_on_is_told_unless_its_last_page_is_there(
-    engine: Engine, tmp_path: Path
-) -> None:
-    first, last = (
-        {"object": "list", "url": "/v1/invoices", "has_more": has_more, "data": data}
-        for has_more, data in (
-            (True, [stripe_invoice(stripe_line(), id="in_1")]),
-            (False, [stripe_invoice(stripe_line(id="il_2"), id="in_2")]),
-        )
-    )
-    report = load_stripe(engine, write(tmp_path, first))
-    assert said(report) == [
-        "export.json, whole list: the list /v1/invoices has more pages than these: ask for the"
-        " next with starting_after (docs/imports.md)"
-    ]
-    assert report.documents.new == 1, "what is there, loads"
-    for pages in ([first, last], [last, first]):
-        assert load_stripe(engine, write(tmp_path, pages)).problems == ()
