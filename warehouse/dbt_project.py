@@ -30,6 +30,8 @@ def dbt_environment(database_url: str, settings: Settings) -> dict[str, str]:
         "FUSION_PG_USER": url.username or query.get("user") or "postgres",
         "DBT_ENV_SECRET_PG_PASSWORD": url.password or query.get("password") or "",
         "FUSION_PG_DATABASE": url.database or "postgres",
+        # libpq's: a snapshot stamps its versions without a zone, and they are UTC.
+        "PGTZ": "UTC",
         "COMPANY_TIMEZONE": settings.company_timezone,
         "COMPANY_CURRENCY": settings.company_currency,
         "USAGE_GRACE_HOURS": str(settings.usage_grace_hours),

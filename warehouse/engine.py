@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from warehouse.embedded import embedded_server
 from warehouse.settings import Settings
@@ -22,12 +23,25 @@ def sqlalchemy_url(database_url: str) -> str:
 
 
 def make_engine(database_url: str) -> Engine:
-    """An engine on the warehouse. Connects on first use; times out after five seconds."""
-    return sa.create_engine(
+    """An engine on the warehouse. Connects on first use; times out after five seconds.
+
+    Its sessions are in UTC, whatever zone the server, the database or the role is set to: so is
+    every instant that it returns.
+    """
+    engine = sa.create_engine(
         sqlalchemy_url(database_url),
         pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "application_name": "fusion-billing"},
     )
+    sa.event.listen(engine, "connect", _into_utc)
+    return engine
+
+
+def _into_utc(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("set time zone 'UTC'")
+    cursor.close()
+    connection.commit()  # a setting goes with the transaction that is rolled back
 
 
 @contextlib.contextmanager

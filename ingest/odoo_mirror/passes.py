@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 
 from sqlalchemy.engine import Engine
 
@@ -74,7 +75,9 @@ def _mirror_one(
     read = changed = 0
     written: Domain = []
     if under_way.since is not None:
-        written = [("write_date", ">=", f"{under_way.since:%Y-%m-%d %H:%M:%S}")]
+        # Odoo reads UTC; PostgreSQL gives the session's zone.
+        since = under_way.since.astimezone(UTC)
+        written = [("write_date", ">=", f"{since:%Y-%m-%d %H:%M:%S}")]
     # By id alone within a fixed window: Odoo orders by microseconds but answers with seconds, so
     # a place between two records of one second cannot be named by (write_date, id).
     for page in _pages(client, model, written, fields, PAGE, after=under_way.last_id):

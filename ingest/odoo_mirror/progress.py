@@ -49,7 +49,8 @@ def begin(
     """Takes up the pass that was under way, or begins one; commits nothing.
 
     Everything is read when `full`, at first, after FULL_EVERY, and when another Odoo or other
-    fields are read than before.
+    fields are read than before. A pass that began OVERLAP ago or earlier is read from its first
+    page again: behind its place stands what was written since.
     """
     now: datetime = connection.execute(sa.select(_now)).scalar_one()
     row = connection.execute(_row_of(table)).one_or_none()
@@ -61,10 +62,12 @@ def begin(
             )
         )
         return Pass(since=None, last_id=0, known_at=None)
-    if row.started_at is not None and not full:
-        return Pass(row.since, row.last_id, row.read_at)
     since = None
-    if not full and row.written_until is not None and now - row.full_at < FULL_EVERY:
+    if row.started_at is not None and not full:
+        if now - row.started_at < OVERLAP:
+            return Pass(row.since, row.last_id, row.read_at)
+        since = row.since
+    elif not full and row.written_until is not None and now - row.full_at < FULL_EVERY:
         since = row.written_until - OVERLAP
     _update(connection, table, started_at=now, since=since, last_id=0)
     return Pass(since=since, last_id=0, known_at=row.read_at)

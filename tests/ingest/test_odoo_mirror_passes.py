@@ -6,13 +6,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
 from ingest.odoo_mirror import BILLING, MASTER, MirrorCount, mirror, passes, progress
 from ingest.odoo_mirror.progress import OVERLAP
@@ -21,6 +22,7 @@ from odoo_gateway.client import Record
 from odoo_gateway.connect import connect
 from odoo_gateway.odoorpc_client import OdooRpcClient
 from sandbox.odoo.launch import running_double
+from warehouse.engine import make_engine
 from warehouse.locks import session_lock
 from warehouse.tables import ODOO_TABLES, odoo_mirror
 
@@ -311,3 +313,64 @@ def test_a_record_without_a_stamp_lands(engine: Engine, client: OdooRpcClient) -
         newest = connection.execute(sa.select(sa.func.max(ODOO_TABLES["metric"].c.write_date)))
         assert newest.scalar_one().year == 1970
     assert one(engine, client, "metric").changed > 0
+
+
+@pytest.mark.parametrize("zone", ["America/Toronto", "Asia/Tokyo"])
+def test_a_database_in_another_zone_reads_the_same(
+    database_url: str, client: OdooRpcClient, zone: str
+) -> None:
+    """Odoo takes UTC, and PostgreSQL hands out its own zone: in Tokyo every change was nine hours
+    too early to be read, until the daily full read."""
+    name = make_url(database_url).database
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"alter database \"{name}\" set timezone = '{zone}'")
+    elsewhere = make_engine(database_url)
+    asked: list[str] = []
+
+    class Asked(Spy):
+        def search_read(self, model: str, domain: Any, *args: Any, **kwargs: Any) -> list[Record]:
+            asked.extend(each[2] for each in domain if each[0] == "write_date")
+            return super().search_read(model, domain, *args, **kwargs)
+
+    try:
+        (changed,) = metrics(client, f"zone_{zone[:4]}", 1)
+        one(elsewhere, client, "metric")
+        client.write("x_fc_metric", [changed], {"x_unit": zone})
+        one(elsewhere, Asked(client), "metric")
+        assert record(elsewhere, "metric", changed)["x_unit"] == zone
+        (said,) = asked
+        since = datetime.fromisoformat(said).replace(tzinfo=UTC)
+        assert timedelta(0) <= datetime.now(UTC) - since < HOUR
+    finally:
+        elsewhere.dispose()
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            admin.execute(f'alter database "{name}" reset timezone')
+
+
+def test_an_old_pass_begins_anew(
+    engine: Engine, client: OdooRpcClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass that stood for days went on behind its last page, and told of success with nothing of
+    those days read."""
+    ids = [each["id"] for each in client.search_read("x_fc_metric", [], ["id"])]
+    one(engine, client, "metric")
+    monkeypatch.setattr(passes, "PAGE", 4)
+    for options, read in (({}, len(ids) - 4), ({"full": True}, len(ids) - 4)):
+        with pytest.raises(KeyboardInterrupt):
+            one(engine, Spy(client, stop=2), "metric", **options)
+        since = row(engine, "metric").since
+        assert (since is None) == bool(options)
+        assert one(engine, client, "metric").read == read, "a pass killed just now goes on"
+        with pytest.raises(KeyboardInterrupt):
+            one(engine, Spy(client, stop=2), "metric", **options)
+        old, since = row(engine, "metric").started_at - OVERLAP, row(engine, "metric").since
+        with engine.begin() as connection:
+            connection.execute(sa.update(odoo_mirror).values(started_at=old))
+        client.write("x_fc_metric", [ids[0]], {"x_unit": f"after {options}"})
+        with pytest.raises(KeyboardInterrupt):
+            one(engine, Spy(client, stop=1), "metric")
+        under_way = row(engine, "metric")
+        assert (under_way.since, under_way.last_id) == (since, 0)
+        assert under_way.started_at > old + OVERLAP
+        assert one(engine, client, "metric").read == len(ids)
+        assert record(engine, "metric", ids[0])["x_unit"] == f"after {options}"

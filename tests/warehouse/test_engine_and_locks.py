@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
+import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
+from warehouse.dbt_project import dbt_environment, dbt_executable
 from warehouse.engine import WarehouseError, connected, make_engine, warehouse_url
 from warehouse.locks import advisory_lock, lock_number, session_lock
 from warehouse.settings import Settings
@@ -35,6 +41,35 @@ def test_a_given_database_is_used_as_it_is(database_url: str) -> None:
         assert url == database_url
     with connected(_settings(database_url)) as engine, engine.connect() as connection:
         assert connection.execute(sa.text("select 1")).scalar_one() == 1
+
+
+def test_sessions_are_in_utc_whatever_the_database_is(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the engine, after a rollback too, and of dbt, whose snapshots write stamps without zone."""
+    name = make_url(database_url).database
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"alter database \"{name}\" set timezone = 'Asia/Tokyo'")
+    zone = "select current_setting('TimeZone')"
+    try:
+        with psycopg.connect(database_url) as plain:
+            assert plain.execute(zone).fetchone() == ("Asia/Tokyo",)
+        with connected(_settings(database_url)) as engine, engine.connect() as connection:
+            connection.rollback()
+            assert connection.execute(sa.text(zone)).scalar_one() == "UTC"
+        settings = Settings(_env_file=None, fusion_home=tmp_path)
+        for variable, value in dbt_environment(database_url, settings).items():
+            monkeypatch.setenv(variable, value)
+        shown = subprocess.run(
+            [dbt_executable(), "--quiet", "show", "--output", "json", "--inline", f"{zone} as zone"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(shown.stdout)["show"] == [{"zone": "UTC"}]
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            admin.execute(f'alter database "{name}" reset timezone')
 
 
 def test_lock_numbers_are_distinct_and_never_change() -> None:
