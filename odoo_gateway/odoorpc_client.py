@@ -119,9 +119,10 @@ def translated(work: Callable[[], T]) -> T:
         fault = faults.unreachable(error.reason)
     except TimeoutError:
         fault = faults.timed_out()
-    except (http.client.HTTPException, ConnectionError) as error:
+    # urllib wraps what breaks while it sends; a route or a TLS record lost later comes as it is.
+    except (http.client.HTTPException, OSError) as error:
         fault = faults.lost(error)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         fault = faults.not_json()
     raise fault
 

@@ -37,6 +37,7 @@ class Page:
 
     status: int
     text: str = "<html>Bad Gateway</html>"
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Answer) -> None:
         match answer:
-            case Page(status, text):
-                self._send(status, "text/html", text)
+            case Page(status, text, encoding):
+                self._send(status, "text/html", text, encoding)
             case Result(value):
                 self._result(value)
             case Refusal(name, message, debug):
@@ -165,12 +166,13 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.close()
             self.connection.close()
 
-    def _send(self, status: int, kind: str, text: str) -> None:
+    def _send(self, status: int, kind: str, text: str, encoding: str = "utf-8") -> None:
+        body = text.encode(encoding)
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text.encode())))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(body)
         self.wfile.flush()
         if self.server.closes_after_answers:
             self.close_connection = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +26,7 @@ from failing_odoo import (
 from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from odoo_gateway.odoorpc_client import translated
 from odoo_gateway.retries import PAUSES
 from warehouse.settings import OdooTransport
 
@@ -47,6 +50,7 @@ AWAY: list[Answer] = [
     Page(504),
     Page(429),
     Page(200, "<html>maintenance</html>"),
+    Page(200, "ÿþ", encoding="latin-1"),
     HANG_UP,
     RESET,
     HALF,
@@ -159,6 +163,27 @@ def test_a_proxys_status_is_named(failing: Pair) -> None:
     server.always = Page(200, "<html>maintenance</html>")
     with pytest.raises(OdooTransientError, match="not JSON"):
         client.search_read(PARTNER, [], ["name"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "was lost (OSError)"),
+        (ssl.SSLError(1, "[SSL: DECRYPTION_FAILED] bad record mac"), "was lost (SSLError)"),
+        (TimeoutError(), "the work may have been done"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "is not JSON"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_breaks_while_an_answer_is_read_is_transient(fault: Exception, says: str) -> None:
+    """urllib wraps what happens while it sends, and lets out as it is what happens after."""
+
+    def broken() -> None:
+        raise fault
+
+    with pytest.raises(OdooTransientError) as caught:
+        translated(broken)
+    assert str(caught.value).endswith(says)
 
 
 @pytest.mark.parametrize("how", [HANG_UP, RESET, HALF])
