@@ -15,6 +15,7 @@ from exports.catalogue.applying import apply, read_odoo
 from exports.catalogue.changes import Change, propose
 from exports.catalogue.effect import Effects, effects
 from exports.catalogue.reading import read_catalogue
+from exports.catalogue.records import UnreadableCatalogueError
 from exports.catalogue.showing import as_file, in_force, read_mirror, rows_of, to_yaml
 from odoo_gateway.connect import connect_from
 from warehouse.reviewed_files import ReviewedFileError
@@ -59,10 +60,8 @@ def catalog_apply(
         catalogue = read_catalogue(file, currency=current_settings.company_currency)
         current = read_odoo(client)
         proposal = propose(catalogue, current)
-    except ReviewedFileError as error:
-        for problem in error.problems:
-            err.print(str(problem))
-        raise typer.Exit(2) from None
+    except (ReviewedFileError, UnreadableCatalogueError) as error:
+        raise _wrong(error) from None
     found: Effects | None = None
     if dry_run and effect and proposal.changes:
         with warehouse() as engine:
@@ -91,8 +90,11 @@ def catalog_show(
 ) -> None:
     """What applies today, as `odoo mirror` last read it."""
     day: date = parse_date(date_) if date_ else today()
-    with warehouse() as engine:
-        current = read_mirror(engine)
+    try:
+        with warehouse() as engine:
+            current = read_mirror(engine)
+    except UnreadableCatalogueError as error:
+        raise _wrong(error) from None
     versions = in_force(current, day, plan)
     if format_ is ShowFormat.YAML:
         print(to_yaml(as_file(current, versions)), end="")
@@ -100,6 +102,12 @@ def catalog_show(
         show(as_file(current, versions), Format.JSON)
     else:
         show(rows_of(versions), Format.TABLE, title=f"The catalogue on {day}")
+
+
+def _wrong(error: Exception) -> typer.Exit:
+    """A line for every problem: these errors' text is made so."""
+    err.print(str(error))
+    return typer.Exit(2)
 
 
 def _show_changes(changes: Any, found: Effects | None, format_: Format, *, dry_run: bool) -> None:

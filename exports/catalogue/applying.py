@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from exports.catalogue.changes import Proposal
-from exports.catalogue.model import CHARGE_FIELDS, TIER_FIELDS, Current, Form, Version, current_of
+from exports.catalogue.model import CHARGE_FIELDS, TIER_FIELDS, Current, Form, Version
+from exports.catalogue.records import current_of
 from odoo_gateway.client import OdooClient
 from odoo_gateway.schema import CHARGE, CHARGE_TIER, METRIC
 
 
 def read_odoo(client: OdooClient) -> Current:
-    """What stands in Odoo now. OdooTransientError, OdooRefusedError (bootstrap is missing)."""
+    """What stands in Odoo now. OdooTransientError, OdooRefusedError (bootstrap is missing),
+    UnreadableCatalogueError."""
 
     def names(model: Any) -> list[str]:
         return [field.name for field in model.fields if field.type != "one2many"]
@@ -22,7 +24,7 @@ def read_odoo(client: OdooClient) -> Current:
         charges=client.search_read("x_fc_charge", [], names(CHARGE)),
         tiers=client.search_read("x_fc_charge_tier", [], names(CHARGE_TIER)),
         products=client.search_read(
-            "product.product", [("default_code", "!=", False)], ["default_code"]
+            "product.product", [("default_code", "!=", False)], ["default_code", "active"]
         ),
     )
 

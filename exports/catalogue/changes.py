@@ -160,10 +160,17 @@ def _problems(catalogue: Catalogue, current: Current) -> list[Problem]:
             text = f"{code!r} is neither in this file nor in Odoo; allowed: {known}"
             problems.append(_at(catalogue, charge, "metric", text))
             continue
-        if charge.product_code not in current.products:
+        if charge.product_code in current.twins:
+            numbers = ", ".join(map(str, current.twins[charge.product_code]))
             text = (
-                f"no product in Odoo has the internal reference {charge.product_code!r}: make it"
-                " there (a service, invoiced by delivered quantities, not recurring)"
+                f"{charge.product_code!r} is the internal reference of more than one active product"
+                f" in Odoo ({numbers}): archive all but one, or give them others"
+            )
+            problems.append(_at(catalogue, charge, "product", text))
+        elif charge.product_code not in current.products:
+            text = (
+                "no active product in Odoo has the internal reference"
+                f" {charge.product_code!r}: make it there (a service, invoiced by delivered quantities, not recurring)"
             )
             problems.append(_at(catalogue, charge, "product", text))
         if code is None:

@@ -10,11 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from exports.canonical import decimal_text
-from odoo_gateway.client import Record
 from odoo_gateway.schema import CHARGE, CHARGE_TIER, METRIC
 
 Form = dict[str, str | bool | None]
@@ -121,15 +120,18 @@ class Version:
 
 @dataclass(frozen=True)
 class Current:
-    """The catalogue that Odoo, or its mirror, holds: metrics and charges with their ids."""
+    """The catalogue that Odoo, or its mirror, holds: metrics and charges with their ids. `products`
+    are the active ones by internal reference, `twins` those that share one."""
 
     metrics: Mapping[str, tuple[int, Form]]
     versions: Sequence[Version]
     products: Mapping[str, int] = field(default_factory=dict)
+    twins: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def form(values: Mapping[str, Any]) -> Form:
-    """One plain text per value: 0.10 and 0.1 are the same, so are unset and ''."""
+    """One plain text per value: 0.10 and 0.1 are the same, so are unset and ''. Numbers and filters
+    must be readable, as reading a file and `records.current_of` see to."""
     return {name: _plain(name, value) for name, value in values.items()}
 
 
@@ -141,37 +143,6 @@ def day_of(value: Any) -> date | None:
     return date.fromisoformat(value) if value else None
 
 
-def current_of(
-    metrics: Sequence[Record],
-    charges: Sequence[Record],
-    tiers: Sequence[Record],
-    products: Sequence[Record],
-) -> Current:
-    """From records as RPC gives them and the mirror keeps them; fields an old record lacks are
-    unset."""
-    metric_codes = {row["id"]: str(row["x_code"]) for row in metrics}
-    product_codes = {row["id"]: str(row["default_code"] or "") for row in products}
-    return Current(
-        metrics={row["x_code"]: (row["id"], _record_form(METRIC.fields, row)) for row in metrics},
-        versions=[
-            Version(
-                number=row["id"],
-                plan_code=row["x_plan_code"],
-                code=row["x_code"],
-                variant=row.get("x_variant") or "",
-                metric_code=metric_codes.get(row["x_metric_id"]),
-                product_code=product_codes.get(row["x_product_id"]),
-                valid_from=day_of(row.get("x_valid_from")),
-                valid_to=day_of(row.get("x_valid_to")),
-                form=_priced_form(row),
-                tiers=_tiers([tier for tier in tiers if tier["x_charge_id"] == row["id"]]),
-            )
-            for row in charges
-        ],
-        products={code: number for number, code in product_codes.items() if code},
-    )
-
-
 # What a version is known by, or what its own attributes hold.
 _APART = frozenset({"x_metric_id", "x_product_id", "x_valid_from", "x_valid_to"})
 CHARGE_FIELDS = tuple(
@@ -179,29 +150,9 @@ CHARGE_FIELDS = tuple(
 )
 
 
-def _record_form(fields: Sequence[Any], row: Record) -> Form:
-    return form({each.name: row.get(each.name) for each in fields})
-
-
-def _priced_form(row: Record) -> Form:
-    return form({name: row.get(name) for name in CHARGE_FIELDS})
-
-
-def _tiers(rows: Sequence[Record]) -> Tiers:
-    forms = [form({name: row.get(name) for name in TIER_FIELDS}) for row in rows]
-    return ordered_tiers(forms)
-
-
 def ordered_tiers(forms: Sequence[Form]) -> Tiers:
     rows = [tuple(_text(each[name]) for name in TIER_FIELDS) for each in forms]
-    return tuple(sorted(rows, key=lambda row: _number(row[0])))
-
-
-def _number(text: str | None) -> Decimal:
-    try:
-        return Decimal(text or 0)
-    except InvalidOperation:
-        return Decimal(0)
+    return tuple(sorted(rows, key=lambda row: Decimal(row[0] or 0)))
 
 
 def _text(value: str | bool | None) -> str | None:
@@ -227,21 +178,11 @@ _KINDS = {each.name: each.type for model in (METRIC, CHARGE, CHARGE_TIER) for ea
 
 
 def _decimal(name: str, value: Any) -> str | None:
-    """What somebody typed into Odoo stays as it is where it is no number."""
-    try:
-        text = decimal_text(Decimal(str(value)))
-    except (InvalidOperation, ValueError):
-        return str(value)
+    text = decimal_text(Decimal(str(value)))
     return None if text == "0" and name in ZERO_IS_UNSET else text
 
 
 def _filter(value: Any) -> str | None:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return str(value)
-    if not isinstance(value, Mapping):
-        return json.dumps(value)
-    lists = {key: list(each) for key, each in value.items()}
+    accepted: Mapping[str, Sequence[str]] = json.loads(value) if isinstance(value, str) else value
+    lists = {key: list(each) for key, each in accepted.items()}
     return json.dumps(lists, sort_keys=True, ensure_ascii=False) if lists else None

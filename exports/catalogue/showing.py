@@ -12,14 +12,15 @@ import sqlalchemy as sa
 import yaml
 from sqlalchemy.engine import Engine
 
-from exports.catalogue.model import Current, Form, Version, charge_key, current_of
+from exports.catalogue.model import Current, Form, Version, charge_key
 from exports.catalogue.reading import OPTIONAL, REQUIRED
+from exports.catalogue.records import current_of
 from odoo_gateway.schema import MINIMUM_COMMITMENT
 from warehouse.tables import ODOO_TABLES
 
 
 def read_mirror(engine: Engine) -> Current:
-    """The catalogue as `odoo mirror` last read it."""
+    """The catalogue as `odoo mirror` last read it. Raises UnreadableCatalogueError."""
     with engine.connect() as connection:
 
         def records(name: str) -> list[dict[str, Any]]:

@@ -164,3 +164,23 @@ def test_a_file_that_is_not_there(world: dict[str, str]) -> None:
 def test_help_names_both(world: dict[str, str]) -> None:
     text = fusion_billing("catalog", "--help", env=world).stdout
     assert {"apply", "show"} <= set(text.split())
+
+
+def test_what_finance_mistyped_in_odoo_is_named(
+    world: dict[str, str], home: Path, odoo: OdooClient
+) -> None:
+    """A comma for a point was a traceback of both commands."""
+    (charge, *_) = odoo.search_read("x_fc_charge", [], ["x_unit_price"])
+    odoo.write("x_fc_charge", [charge["id"]], {"x_unit_price": "0,05"})
+    assert fusion_billing("odoo", "mirror", env=world).status == 0
+    for arguments in (["show"], ["show", "--format", "yaml"], ["apply", _file(home, THIS_MONTH)]):
+        done = fusion_billing("catalog", *arguments, env=world)
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            f"Usage charge {charge['id']} (desk_team/messages): Unit price (x_unit_price): '0,05'"
+            " is not a decimal number such as 0.0023",
+            "Mend it in Odoo (Usage billing), then run `fusion-billing odoo mirror`.",
+        ]
+    odoo.write("x_fc_charge", [charge["id"]], {"x_unit_price": charge["x_unit_price"]})
+    assert fusion_billing("odoo", "mirror", env=world).status == 0
+    assert fusion_billing("catalog", "show", env=world).status == 0

@@ -410,8 +410,8 @@ def test_a_minimum_commitment_has_no_metric(empty: OdooRpcClient, tmp_path: Path
         ),
         (
             "charges:\n" + STANDARD + "    product: cloud/days\n",
-            "7: charges[1].product: no product in Odoo has the internal reference 'cloud/days':"
-            " make it there (a service, invoiced by delivered quantities, not recurring)",
+            "7: charges[1].product: no active product in Odoo has the internal reference"
+            " 'cloud/days': make it there (a service, invoiced by delivered quantities, not recurring)",
         ),
         (
             "charges:\n" + STANDARD + "    prorated: true\n",
@@ -536,3 +536,26 @@ def test_what_is_shown_can_be_applied_again(
 
 def _only(current: Current, day: date) -> Current:
     return replace(current, versions=in_force(current, day))
+
+
+def test_a_charge_goes_to_the_active_one_of_two_products(
+    empty: OdooRpcClient, tmp_path: Path
+) -> None:
+    """An archived twin, made later, took the charge; a charge that lies on one is corrected; two
+    active ones are refused."""
+    (active,) = empty.search_read("product.product", [("default_code", "=", "cloud/hours")], ["id"])
+    twin = {"name": "Twin", "type": "service", "default_code": "cloud/hours"}
+    (archived,) = empty.create("product.product", [{**twin, "active": False}])
+    applied(empty, tmp_path, METRICS + STANDARD)
+    ((charge, product),) = charges(empty, "id", "x_product_id")
+    assert product == active["id"]
+    empty.write("x_fc_charge", [charge], {"x_product_id": archived})
+    assert applied(empty, tmp_path, METRICS + STANDARD) == [("corrected", "cloud/hours")]
+    assert charges(empty, "x_product_id") == [(active["id"],)]
+    empty.write("product.product", [archived], {"active": True})
+    assert refused(empty, tmp_path, METRICS + STANDARD) == [
+        "prices.yaml:7: charges[1].product: 'cloud/hours' is the internal reference of more than"
+        f" one active product in Odoo ({active['id']}, {archived}): archive all but one, or give"
+        " them others"
+    ]
+    empty.write("product.product", [archived], {"active": False})

@@ -61,7 +61,15 @@ def test_sessions_are_in_utc_whatever_the_database_is(
         for variable, value in dbt_environment(database_url, settings).items():
             monkeypatch.setenv(variable, value)
         shown = subprocess.run(
-            [dbt_executable(), "--quiet", "show", "--output", "json", "--inline", f"{zone} as zone"],
+            [
+                dbt_executable(),
+                "--quiet",
+                "show",
+                "--output",
+                "json",
+                "--inline",
+                f"{zone} as zone",
+            ],
             capture_output=True,
             text=True,
             check=True,

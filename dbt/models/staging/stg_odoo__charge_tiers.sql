@@ -7,11 +7,14 @@ source as (
 tiers as (
     select
         {{ odoo_id('x_charge_id') }} as odoo_charge_id,
-        coalesce({{ odoo_number('x_from') }}, 0) as from_value,
-        {{ odoo_number('x_to') }} as to_value,
-        coalesce({{ odoo_number('x_unit_price') }}, 0) as unit_price,
-        coalesce({{ odoo_number('x_flat_amount') }}, 0) as flat_amount,
-        coalesce({{ odoo_number('x_rate') }}, 0) as rate
+        coalesce({{ typed_number('x_from') }}, 0) as from_value,
+        {{ typed_number('x_to') }} as to_value,
+        coalesce({{ typed_number('x_unit_price') }}, 0) as unit_price,
+        coalesce({{ typed_number('x_flat_amount') }}, 0) as flat_amount,
+        coalesce({{ typed_number('x_rate') }}, 0) as rate,
+        {{ unreadable({
+            'number': ['x_from', 'x_to', 'x_unit_price', 'x_flat_amount', 'x_rate'],
+        }) }} as unreadable
     from source
     where deleted_at is null
 ),
@@ -24,7 +27,8 @@ final as (
         to_value,
         unit_price,
         flat_amount,
-        rate
+        rate,
+        unreadable
     from tiers
 )
 

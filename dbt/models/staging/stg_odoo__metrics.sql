@@ -13,9 +13,11 @@ final as (
         coalesce({{ odoo_text('x_field_name') }}, 'value') as field_name,
         {{ odoo_flag('x_recurring') }} as recurring,
         nullif({{ odoo_text('x_rounding_function') }}, '') as rounding_function,
-        coalesce({{ odoo_number('x_rounding_precision') }}, 0)::integer as rounding_precision,
-        coalesce({{ odoo_json('x_metric_filters') }}, '{}'::jsonb) as metric_filters,
-        {{ odoo_text('x_unit') }} as unit
+        coalesce({{ typed_digits('x_rounding_precision') }}, 0) as rounding_precision,
+        coalesce({{ typed_filter('x_metric_filters') }}, '{}'::jsonb) as metric_filters,
+        {{ odoo_text('x_unit') }} as unit,
+        {{ unreadable({'digits': ['x_rounding_precision'], 'filter': ['x_metric_filters']}) }}
+            as unreadable
     from source
     where deleted_at is null
 )
