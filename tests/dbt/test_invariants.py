@@ -23,6 +23,13 @@ BROKEN = """
           "x_charge_model": "graduated"}'
     );
 
+    -- assert_the_catalogue_can_be_read: a comma for a point
+    insert into raw.odoo_charge (id, write_date, record) values (
+        6, '2026-09-01T00:00Z',
+        '{"x_code": "typed", "x_plan_code": "desk", "x_currency": "CAD",
+          "x_charge_model": "standard", "x_unit_price": "0,05"}'
+    );
+
     -- assert_a_metric_has_one_charge_in_a_plan, assert_charge_versions_do_not_overlap
     insert into intermediate.int_charges_priced (
         odoo_charge_id, charge_key, plan_code, metric_code, charge_code
