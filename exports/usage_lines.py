@@ -107,7 +107,7 @@ def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = F
 
 def _destinations(client: OdooClient) -> dict[str, Destination]:
     """By route. What is the same for all lines of a push is read of Odoo once."""
-    judge, precision = Judge.of(client), _precision(client)
+    judge, precision = Judge.of(client), precision_of(client)
     return {
         "order": SubscriptionOrders(client, judge, precision),
         "draft": Drafts(client, judge, precision),
@@ -128,13 +128,12 @@ def _batches(lines: Sequence[_Line], size: int) -> Iterator[Sequence[_Line]]:
         yield batch
 
 
-def _precision(client: OdooClient) -> Precision:
-    """Digits of the database's `decimal.precision`, by their names in Odoo 19."""
-    digits = {
-        record["name"]: int(record["digits"])
-        for record in client.search_read("decimal.precision", [], ["name", "digits"])
-    }
-    return Precision(quantity=digits.get("Product Unit", 2), price=digits.get("Product Price", 2))
+def precision_of(client: OdooClient) -> Precision:
+    """Digits of Product Unit and Product Price in this database, as the fields of an order line
+    tell them: Odoo 19 lets nobody but an administrator read `decimal.precision` itself."""
+    known = client.fields_get("sale.order.line")
+    _total, quantity = known["qty_delivered"].get("digits") or (16, 2)
+    return Precision(quantity, price=known["price_unit"].get("min_display_digits", 2))
 
 
 def _push_lines(

@@ -20,7 +20,7 @@ QUIET = {
 
 # Archived records are records.
 EVERYTHING = {"active_test": False}
-DESCRIBED = ("type", "string", "relation", "store")
+DESCRIBED = ("type", "string", "relation", "store", "digits", "min_display_digits")
 
 
 @dataclass(frozen=True)

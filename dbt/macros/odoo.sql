@@ -31,20 +31,14 @@
 
 {# Names of the fields that hold something else than their form. #}
 {% macro unreadable(forms) -%}
-    array_remove(
-        array[
-            {%- for form, fields in forms.items() %}
-                {%- set last_form = loop.last %}
-                {%- for field in fields %}
-            case
-                when not {{ is_typed(field, form) }} and {{ odoo_text(field) }} <> ''
-                    then '{{ field }}'
-            end {{- "," if not (loop.last and last_form) }}
-                {%- endfor %}
-            {%- endfor %}
-        ],
-        null
-    )
+    {%- set found = [] -%}
+    {%- for form, fields in forms.items() -%}
+        {%- for field in fields -%}
+            {%- set wrong = "not " ~ is_typed(field, form) ~ " and " ~ odoo_text(field) ~ " <> ''" -%}
+            {%- do found.append("case when " ~ wrong ~ " then '" ~ field ~ "' end") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    array_remove(array[{{ found | join(", ") }}], null)
 {%- endmacro %}
 
 {% macro typed_form(form) -%}

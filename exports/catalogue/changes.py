@@ -170,7 +170,8 @@ def _problems(catalogue: Catalogue, current: Current) -> list[Problem]:
         elif charge.product_code not in current.products:
             text = (
                 "no active product in Odoo has the internal reference"
-                f" {charge.product_code!r}: make it there (a service, invoiced by delivered quantities, not recurring)"
+                f" {charge.product_code!r}: make it there (a service, invoiced by delivered"
+                " quantities, not recurring)"
             )
             problems.append(_at(catalogue, charge, "product", text))
         if code is None:

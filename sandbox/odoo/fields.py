@@ -18,8 +18,9 @@ NUMBERS = frozenset({"float", "monetary", "integer"})
 @dataclass(frozen=True)
 class Field:
     """`related` reads and writes through a many2one; `inverse` is a one2many's many2one;
-    `compute` gives a value that is not stored. `digits` names a decimal.precision. `on_delete` is
-    what a many2one does when its record goes: restrict, cascade or set null."""
+    `compute` gives a value that is not stored. `digits` names the decimal.precision that values
+    are rounded to, `shown_digits` the one that screens show at least. `on_delete` is what a
+    many2one does when its record goes: restrict, cascade or set null."""
 
     type: str = "char"
     label: str = ""
@@ -27,6 +28,7 @@ class Field:
     required: bool = False
     default: Any = None
     digits: str | None = None
+    shown_digits: str | None = None
     selection: tuple[tuple[str, str], ...] = ()
     related: tuple[str, str] | None = None
     inverse: str | None = None

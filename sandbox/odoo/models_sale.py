@@ -91,7 +91,7 @@ MODELS: dict[str, dict[str, Field]] = {
         "product_id": many2one("product.product", "Product"),
         "product_uom_id": many2one("uom.uom", "Unit"),
         "product_uom_qty": Field("float", "Quantity", default=1.0, digits="Product Unit"),
-        "price_unit": Field("float", "Unit Price"),
+        "price_unit": Field("float", "Unit Price", shown_digits="Product Price"),
         "technical_price_unit": Field("float", "Technical Price Unit"),
         "discount": Field("float", "Discount (%)", digits="Discount"),
         "tax_ids": many2many("account.tax", "Taxes"),

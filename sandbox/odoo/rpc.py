@@ -200,6 +200,11 @@ def _fields_get(
             "readonly": not field.stored and not field.related and not field.inverse,
             "manual": name.startswith("x_"),
         }
+        if field.type == "float":
+            digits = env.precision(field.digits)
+            row["digits"] = False if digits is None else [16, digits]
+            if field.shown_digits:
+                row["min_display_digits"] = env.precision(field.shown_digits)
         if field.relation:
             row["relation"] = field.relation
         if field.selection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from cli.findings import Finding, Status
 from odoo_gateway.bootstrap import bootstrap
 from odoo_gateway.client import OdooClient
 from odoo_gateway.connect import connect
+from odoo_gateway.errors import OdooRefusedError
 from warehouse.settings import FusionEnv, Settings
 
 CHECKS = [
@@ -235,6 +237,42 @@ def test_a_service_without_a_valid_key_is_named(
     found = warehouse_finding(settings, "services")
     assert found.status is Status.WARNING
     assert "without a valid key: asleep" in found.found
+
+
+NEXT = "Run the doctor once as the administrator who ran `fusion-billing odoo bootstrap`."
+
+
+def test_what_only_an_administrator_reads_is_not_checked_and_no_failure(
+    settings: Settings, odoo: OdooClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user whom the doctor recommends failed the doctor: tests/contract/test_odoo_rights.py has
+    that user on a real Odoo."""
+    closed = {"ir.model.fields", "res.company"}
+
+    class Limited:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(odoo, name)
+
+        def search_read(self, model: str, *args: Any, **kwargs: Any) -> Any:
+            if model in closed:
+                raise OdooRefusedError("You are not allowed", name="odoo.exceptions.AccessError")
+            return odoo.search_read(model, *args, **kwargs)
+
+        def fields_get(self, model: str) -> Any:
+            known = odoo.fields_get(model)
+            return {name: each for name, each in known.items() if name not in closed}
+
+    monkeypatch.setattr(doctor_odoo, "connect_from", lambda *_args, **_kwargs: Limited())
+    fields = odoo_finding(settings, "Odoo fields")
+    assert (fields.status, fields.next) == (Status.WARNING, NEXT)
+    assert "not checked" in fields.found
+    taxes = odoo_finding(settings, "Odoo taxes")
+    assert taxes.status is Status.WARNING
+    assert taxes.found == "not checked: admin may not read what it looks at"
+    closed.add("x_fc_line_key")
+    missing = odoo_finding(settings, "Odoo fields")
+    assert missing.status is Status.FAILED
+    assert missing.found == "missing: field sale.order.line.x_fc_line_key"
 
 
 def test_prices_finer_than_odoo_shows_are_named(settings: Settings, odoo: OdooClient) -> None:

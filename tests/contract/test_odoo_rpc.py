@@ -267,6 +267,11 @@ def test_fields_get_tells_types(odoo: OdooClient) -> None:
     assert fields["partner_id"]["relation"] == "res.partner"
     assert fields["order_line"]["type"] == "one2many"
     assert fields["x_fc_billing_time"]["type"] == "selection"
+    # Digits that only an administrator reads in `decimal.precision`.
+    line = odoo.fields_get("sale.order.line")
+    assert (line["qty_delivered"]["digits"], line["price_unit"]["digits"]) == ([16, 2], False)
+    assert line["price_unit"]["min_display_digits"] == 2
+    assert "min_display_digits" not in line["qty_delivered"]
     with pytest.raises(OdooRefusedError, match=r"no\.such\.model.* (doesn't|does not) exist"):
         odoo.fields_get("no.such.model")
 

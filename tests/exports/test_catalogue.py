@@ -411,7 +411,8 @@ def test_a_minimum_commitment_has_no_metric(empty: OdooRpcClient, tmp_path: Path
         (
             "charges:\n" + STANDARD + "    product: cloud/days\n",
             "7: charges[1].product: no active product in Odoo has the internal reference"
-            " 'cloud/days': make it there (a service, invoiced by delivered quantities, not recurring)",
+            " 'cloud/days': make it there (a service, invoiced by delivered quantities, not"
+            " recurring)",
         ),
         (
             "charges:\n" + STANDARD + "    prorated: true\n",

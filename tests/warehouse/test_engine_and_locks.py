@@ -46,7 +46,7 @@ def test_a_given_database_is_used_as_it_is(database_url: str) -> None:
 def test_sessions_are_in_utc_whatever_the_database_is(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the engine, after a rollback too, and of dbt, whose snapshots write stamps without zone."""
+    """Of the engine, after a rollback too, and of dbt, whose snapshots stamp without a zone."""
     name = make_url(database_url).database
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute(f"alter database \"{name}\" set timezone = 'Asia/Tokyo'")
