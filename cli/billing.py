@@ -57,7 +57,8 @@ _RECONCILIATION = sa.text("""
         found.metric_code, coalesce(found.metric_code, found.item_type) as item, found.item_type,
         found.phase, found.period_start, found.period_end, found.currency, found.app_amount,
         found.platform_amount, found.odoo_amount, found.delta, found.status, found.reason,
-        found.detail, cast(history.first_seen_at as date) as first_seen, history.age_days
+        found.detail, history.age_days,
+        cast(history.first_seen_at at time zone 'UTC' at time zone :zone as date) as first_seen
     from marts.fct_reconciliation as found
     left join marts.fct_reconciliation_history as history
         on found.reconciliation_key = history.reconciliation_key and history.is_standing
@@ -143,6 +144,7 @@ def reconcile(
         "service": service,
         "month": parse_month(month) if month else None,
         "reason": reason,
+        "zone": settings().company_timezone,
     }
     with warehouse() as engine:
         require_service(engine, service)

@@ -34,7 +34,8 @@
     {%- set found = [] -%}
     {%- for form, fields in forms.items() -%}
         {%- for field in fields -%}
-            {%- set wrong = "not " ~ is_typed(field, form) ~ " and " ~ odoo_text(field) ~ " <> ''" -%}
+            {%- set typed = is_typed(field, form) -%}
+            {%- set wrong = "not " ~ typed ~ " and " ~ odoo_text(field) ~ " <> ''" -%}
             {%- do found.append("case when " ~ wrong ~ " then '" ~ field ~ "' end") -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -23,7 +23,7 @@ create table if not exists marts.fct_reconciliation (
     period_end date, currency text, app_amount numeric, platform_amount numeric,
     odoo_amount numeric, delta numeric, status text, reason text, detail text);
 create table if not exists marts.fct_reconciliation_history (
-    reconciliation_key text, first_seen_at timestamptz, age_days bigint, is_standing boolean);
+    reconciliation_key text, first_seen_at timestamp, age_days bigint, is_standing boolean);
 """
 
 
