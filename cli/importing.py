@@ -14,7 +14,7 @@ from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import CostFileError, load_costs
-from ingest.keys import require_service
+from warehouse.services import require_service
 
 group = typer.Typer(help="Load files into the warehouse.", no_args_is_help=True)
 

@@ -64,6 +64,7 @@ UNUSABLE = {
     "warehouse.dbt_project": ("DbtBuildError",),
     "warehouse.embedded": ("EmbeddedServerError",),
     "warehouse.engine": ("WarehouseError",),
+    "warehouse.services": ("UnknownServiceError",),
     "warehouse.settings": ("SettingsError",),
     "builtins": ("OSError",),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -11,6 +13,7 @@ import typer
 from sqlalchemy.engine import Engine
 
 from cli.output import Format
+from warehouse import services
 from warehouse.engine import connected
 from warehouse.migrate import require_migrated
 from warehouse.settings import settings
@@ -45,6 +48,14 @@ def today() -> date:
     return datetime.now(settings().zone).date()
 
 
+def login_name() -> str:
+    """Who gives a command: the login name, or the number where a container's user has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 @contextmanager
 def warehouse() -> Iterator[Engine]:
     """The migrated warehouse of the settings. Raises WarehouseError in one line otherwise."""
@@ -54,15 +65,11 @@ def warehouse() -> Iterator[Engine]:
 
 
 def require_service(engine: Engine, service: str | None) -> None:
-    """CutoverError, naming the known ones, where a service was named that is not there: no rows
-    would read as if it had none."""
-    if service is None:
-        return
-    # Not for every command that parses options.
-    from exports.cutover.decisions import require_service as required
-
-    with engine.connect() as connection:
-        required(connection, service)
+    """UnknownServiceError where a service was named that is not there: no rows would read as if it
+    had none."""
+    if service is not None:
+        with engine.connect() as connection:
+            services.require_service(connection, service)
 
 
 def url_of(engine: Engine) -> str:

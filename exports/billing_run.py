@@ -21,8 +21,9 @@ from exports.canonical import lines_sha256
 from exports.catalog_version import catalog_sha256
 from exports.ledger_differences import Scope, counts, differences
 from warehouse.locks import BILLING_RUN, advisory_lock
+from warehouse.services import require_service
 from warehouse.settings import Settings
-from warehouse.tables import billed_line, billing_run, service
+from warehouse.tables import billed_line, billing_run
 from warehouse.version import code_version
 
 
@@ -88,8 +89,8 @@ def bill(
 
     Bills periods that ended, grace included, before `run_date` began in company time; a line that
     is in the ledger already is compared whatever the date. Raises BillingRunError where the marts
-    are not one finished and tested build, or the service is unknown; MassCorrectionError, unless
-    told to accept them, before many billed lines would be corrected.
+    are not one finished and tested build; UnknownServiceError; MassCorrectionError, unless told to
+    accept them, before many billed lines would be corrected.
     """
     if run_date > datetime.now(settings.zone).date():
         raise BillingRunError(
@@ -97,7 +98,8 @@ def bill(
         )
     with engine.begin() as connection:
         advisory_lock(connection, BILLING_RUN)
-        _require_service(connection, service_code)
+        if service_code is not None:
+            require_service(connection, service_code)
         build = _finished_build(connection)
         scope = Scope(last_period_end(run_date, settings), service_code)
         lines = differences(connection, scope)
@@ -165,17 +167,6 @@ def _require_few_corrections(connection: Connection, lines: Sequence[dict[str, A
         " than late usage explains: a price, a plan, a link or an order changed for past periods?"
         " `fusion-billing run --dry-run` shows them, `--accept-corrections` writes them."
     )
-
-
-def _require_service(connection: Connection, service_code: str | None) -> None:
-    if service_code is None:
-        return
-    known = [str(row[0]) for row in connection.execute(sa.select(service.c.service_code))]
-    if service_code not in known:
-        raise BillingRunError(
-            f"There is no service {service_code!r}. Known: {', '.join(sorted(known)) or 'none'}; "
-            "`fusion-billing service add` adds one."
-        )
 
 
 def _finished_build(connection: Connection) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from ingest.app_billing.lago import import_lago
 from ingest.app_billing.load import ImportReport
 from ingest.app_billing.stripe import import_stripe
 from ingest.costs.files import load_costs_once
-from ingest.keys import require_service
 from ingest.upsert import UpsertCounts
+from warehouse.services import require_service
 
 _IMPORTERS: dict[str, Callable[..., ImportReport]] = {"lago": import_lago, "stripe": import_stripe}
 

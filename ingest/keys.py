@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from warehouse.services import require_service
 from warehouse.tables import api_key, service
 
 SERVICE_CODE = re.compile(r"[a-z][a-z0-9_]{1,30}", re.ASCII)
@@ -27,10 +28,6 @@ class BadServiceCodeError(KeyStoreError):
 
 class ServiceExistsError(KeyStoreError):
     """The code is taken."""
-
-
-class UnknownServiceError(KeyStoreError):
-    """No service has this code."""
 
 
 class UnknownKeyError(KeyStoreError):
@@ -69,14 +66,19 @@ def sha256_of(key: str) -> bytes:
 
 def add_service(engine: Engine, code: str, name: str) -> Service:
     """Records a source app. Raises BadServiceCodeError, ServiceExistsError."""
+    with engine.begin() as connection:
+        return insert_service(connection, code, name)
+
+
+def insert_service(connection: Connection, code: str, name: str) -> Service:
+    """The same in the caller's transaction, which an error ends."""
     if not SERVICE_CODE.fullmatch(code):
         raise BadServiceCodeError(
             f"{code!r} is no service code: 2 to 31 of a-z, 0-9 and _, a letter first."
         )
     insert = sa.insert(service).values(service_code=code, name=name)
     try:
-        with engine.begin() as connection:
-            row = connection.execute(insert.returning(service.c.created_at)).one()
+        row = connection.execute(insert.returning(service.c.created_at)).one()
     except sa.exc.IntegrityError:
         raise ServiceExistsError(f"The service {code} exists already.") from None
     return Service(code, name, row.created_at)
@@ -140,21 +142,6 @@ def rotate_key(engine: Engine, service_code: str, *, overlap: timedelta) -> str:
             .values(expires_at=sa.func.least(api_key.c.expires_at, end))
         )
         return _insert_key(connection, service_code, None)
-
-
-def known_services(connection: Connection) -> list[str]:
-    by_code = sa.select(service.c.service_code).order_by(service.c.service_code)
-    return list(connection.execute(by_code).scalars())
-
-
-def require_service(connection: Connection, service_code: str) -> None:
-    """Raises UnknownServiceError, which names those there are."""
-    known = known_services(connection)
-    if service_code not in known:
-        raise UnknownServiceError(
-            f"There is no service {service_code!r}. Known: {', '.join(known) or 'none'};"
-            " `fusion-billing service add` makes one."
-        )
 
 
 def _insert_key(connection: Connection, service_code: str, expires_at: datetime | None) -> str:

@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from exports.cutover.phases import Phase
 from warehouse.locks import BILLING_RUN, advisory_lock
-from warehouse.tables import billed_line, cutover, service
+from warehouse.services import require_service
+from warehouse.tables import billed_line, cutover
 
 
 class CutoverError(Exception):
@@ -55,7 +56,7 @@ def decide(connection: Connection, decision: Decision) -> Decision:
     """Appends the decision, as it then stands. For the transaction that holds `lock`.
 
     Refused where it would reach a period that is billed already: what was sent to Odoo under one
-    phase must not be corrected under another. CutoverError where there is no such service.
+    phase must not be corrected under another. UnknownServiceError where there is no such service.
     """
     require_service(connection, decision.service_code)
     reasons = billed_already(connection, decision.service_code, decision.effective_from)
@@ -122,7 +123,7 @@ def newest(connection: Connection, service_code: str) -> Decision | None:
 
 
 def history(engine: Engine, service_code: str) -> list[Decision]:
-    """All decisions on the service, oldest first. CutoverError where there is no such service."""
+    """All decisions on the service, oldest first. UnknownServiceError where there is none such."""
     with engine.connect() as connection:
         require_service(connection, service_code)
         rows = connection.execute(
@@ -131,16 +132,6 @@ def history(engine: Engine, service_code: str) -> list[Decision]:
             .order_by(cutover.c.change_id)
         )
         return [_decision(row) for row in rows]
-
-
-def require_service(connection: Connection, service_code: str) -> None:
-    by_code = sa.select(service.c.service_code).order_by(service.c.service_code)
-    known: list[str] = list(connection.execute(by_code).scalars())
-    if service_code not in known:
-        raise CutoverError(
-            f"There is no service {service_code!r}. Known: {', '.join(known) or 'none'};"
-            " `fusion-billing service add` adds one."
-        )
 
 
 def _decision(row: Any) -> Decision:

@@ -25,7 +25,7 @@ from ingest.costs.rows import (
     cost_row,
     latest_day,
 )
-from ingest.keys import known_services
+from warehouse.services import known_services
 from warehouse.tables import dropped_file
 
 

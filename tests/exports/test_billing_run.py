@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from exports.billing_run import BillingRunError, MassCorrectionError, bill
 from exports.canonical import lines_sha256
+from warehouse.services import UnknownServiceError
 from warehouse.settings import Settings
 from warehouse.tables import service
 
@@ -287,7 +288,7 @@ def test_an_unknown_service_is_named_with_the_known(
     marts: Marts, fresh: Engine, settings: Settings
 ) -> None:
     marts.build(rated())
-    with pytest.raises(BillingRunError, match=r"no service 'nexo'. Known: none; .*service add"):
+    with pytest.raises(UnknownServiceError, match=r"no service 'nexo'. Known: none; .*service add"):
         bill(fresh, settings, run_date=RUN_DATE, service_code="nexo")
 
 

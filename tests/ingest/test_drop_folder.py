@@ -15,10 +15,11 @@ from sqlalchemy.engine import Engine
 from ingest.app_billing.files import AppBillingFileError
 from ingest.costs.files import CostFileError, load_costs
 from ingest.drop_folder import load_drop_folder
-from ingest.keys import UnknownServiceError, add_service
+from ingest.keys import add_service
 from sandbox.app_invoices import write_lago_invoices, write_stripe_invoices
 from sandbox.provider_costs import write_costs
 from sandbox.world import make_world
+from warehouse.services import UnknownServiceError
 from warehouse.tables import app_billing_line, app_invoice, provider_cost
 
 

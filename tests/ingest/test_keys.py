@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ingest import keys
+from warehouse.services import UnknownServiceError
 from warehouse.tables import api_key
 
 
@@ -52,9 +53,9 @@ def test_a_key_is_stored_as_its_hash_alone(engine: Engine) -> None:
 
 
 def test_keys_need_a_service_and_a_future(engine: Engine) -> None:
-    with pytest.raises(keys.UnknownServiceError, match="There is no service 'nobody'"):
+    with pytest.raises(UnknownServiceError, match="There is no service 'nobody'"):
         keys.create_key(engine, "nobody")
-    with pytest.raises(keys.UnknownServiceError):
+    with pytest.raises(UnknownServiceError):
         keys.rotate_key(engine, "nobody", overlap=timedelta(days=1))
     keys.add_service(engine, "fleeting", "Fleeting")
     with pytest.raises(keys.BadExpiryError, match="has passed"):
