@@ -2,6 +2,9 @@
 -- and a month is that of the period's last: while a phase begins, a month may have periods of two.
 -- And by the phase's first day, because a service may come to a phase again: each stay in it counts
 -- its own months.
+--
+-- Odoo bills no base fee of a period in shadow, so that the app's has nothing to be compared with:
+-- it is counted apart, or no service with plan fees would ever leave the shadow.
 
 with
 
@@ -17,8 +20,10 @@ judged as (
     select
         service_code,
         date_trunc('month', coalesce(period_end - 1, period_start))::date as month,
+        item_type,
         status,
         reason,
+        currency,
         {{ phase_of('reconciled.service_code', 'reconciled.period_start') }} as phase,
         {{ phase_since('reconciled.service_code', 'reconciled.period_start') }} as phase_since,
         coalesce(reason = 'unexplained', false) as is_unexplained,
@@ -27,6 +32,18 @@ judged as (
     where
         service_code is not null
         and period_start is not null
+),
+
+-- Amounts of two currencies have no sum.
+summed as (
+    select
+        *,
+        item_type = 'base_fee' and phase = 'shadow' and status = 'not_compared'
+            as is_base_fee_apart,
+        sum(difference) filter (where is_unexplained)
+            over (partition by service_code, month, phase, phase_since, currency)
+            as unexplained_in_currency
+    from judged
 ),
 
 reasons as (
@@ -57,15 +74,15 @@ months as (
         month,
         phase,
         phase_since,
-        count(*) as lines,
+        count(*) filter (where not is_base_fee_apart) as lines,
         count(*) filter (where status <> 'not_compared') as compared,
         count(*) filter (where status = 'match') as matched,
         count(*) filter (where status = 'difference' and not is_unexplained) as explained,
         count(*) filter (where is_unexplained) as unexplained,
-        count(*) filter (where status = 'not_compared') as not_compared,
-        round(100 * coalesce(sum(difference) filter (where is_unexplained), 0))::bigint
-            as unexplained_cents
-    from judged
+        count(*) filter (where status = 'not_compared' and not is_base_fee_apart) as not_compared,
+        count(*) filter (where is_base_fee_apart) as base_fees_in_shadow,
+        round(100 * coalesce(max(unexplained_in_currency), 0))::bigint as unexplained_cents
+    from summed
     group by 1, 2, 3, 4
 ),
 
@@ -83,6 +100,7 @@ final as (
         months.explained,
         months.unexplained,
         months.not_compared,
+        months.base_fees_in_shadow,
         round(100.0 * months.matched / nullif(months.compared, 0), 2) as matched_pct,
         round(100.0 * (months.matched + months.explained) / nullif(months.compared, 0), 2)
             as explained_pct,
