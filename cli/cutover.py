@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 import typer
 
-from cli.options import DryRunOption, FormatOption, parse_date, require_service, today, warehouse
+from cli.options import (
+    DryRunOption,
+    FormatOption,
+    login_name,
+    parse_date,
+    require_service,
+    today,
+    warehouse,
+)
 from cli.output import Format, out, show
 from exports.cutover.decisions import CutoverError, Decision, history
 from exports.cutover.gate import Gate
+from exports.cutover.month_parity import Acceptable
 from exports.cutover.moving import advance, back, status
 from exports.cutover.phases import Phase
 from warehouse.settings import settings
@@ -22,7 +30,8 @@ group = typer.Typer(
 )
 _PARITY = sa.text("""
     select service_code, month, phase, phase_since, lines, compared, matched, explained,
-        unexplained, not_compared, matched_pct, explained_pct, unexplained_cents, by_reason
+        unexplained, not_compared, base_fees_in_shadow, matched_pct, explained_pct,
+        unexplained_cents, by_reason
     from marts.rpt_parity
     where cast(:service as text) is null or service_code = :service
     order by service_code, month, phase_since nulls first, phase
@@ -63,6 +72,12 @@ ByOption = Annotated[
 PeriodsOption = Annotated[
     int | None,
     typer.Option("--periods", min=1, metavar="N", help="Months in a row; default CUTOVER_PERIODS."),
+]
+AcceptOption = Annotated[
+    Acceptable | None,
+    typer.Option(
+        "--accept", help="Go on though the app never billed these lines; kept with the decision."
+    ),
 ]
 
 
@@ -108,6 +123,7 @@ def cutover_advance(
     note: Annotated[str, typer.Option("--note", help="Why; needed on the way back.")] = "",
     by: ByOption = "",
     periods: PeriodsOption = None,
+    accept: AcceptOption = None,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -118,11 +134,12 @@ def cutover_advance(
             settings(),
             service,
             today=today(),
-            by=by or getpass.getuser(),
+            by=by or login_name(),
             to=to,
             effective_from=parse_date(from_) if from_ else None,
             note=note or None,
             periods=periods,
+            accepted=accept,
             dry_run=dry_run,
         )
     _told(decision, format_, dry_run=dry_run)
@@ -142,10 +159,9 @@ def cutover_back(
     with warehouse() as engine:
         decision = back(
             engine,
-            settings(),
             service,
             today=today(),
-            by=by or getpass.getuser(),
+            by=by or login_name(),
             note=note,
             to=to,
             effective_from=parse_date(from_) if from_ else None,

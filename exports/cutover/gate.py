@@ -8,7 +8,6 @@ effect. So a service that goes back, and comes again, begins anew.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,11 +17,15 @@ from sqlalchemy.engine import Connection
 
 from exports.billing_run import last_period_end
 from exports.cutover.decisions import newest
+from exports.cutover.month_parity import Acceptable, MonthParity, is_before, reasons
 from exports.cutover.phases import Phase, routed
 from warehouse.settings import Settings
 
 _PARITY = sa.text("""
-    select * from marts.rpt_parity
+    select
+        month, lines, matched, explained, unexplained, not_compared, base_fees_in_shadow,
+        unexplained_cents, by_reason
+    from marts.rpt_parity
     where
         service_code = :service
         and phase = :phase
@@ -38,6 +41,16 @@ _USAGE = sa.text("""
     from marts.fct_usage_conservation
     where service_code = :service and month = any(:months)
     group by 1
+""")
+_IS_METERED = sa.text("""
+    select
+        exists (select from raw.usage_counter where service_code = :service)
+        or exists (
+            select from intermediate.int_subscription_periods as periods
+            inner join marts.dim_charge as charges
+                on periods.plan_code = charges.plan_code
+            where periods.service_code = :service
+        )
 """)
 _NOT_BILLED = sa.text("""
     select date_trunc('month', periods.period_end - 1)::date as month, count(*) as periods
@@ -72,6 +85,7 @@ _IN_ODOO = routed("""
     group by 1
 """)
 
+_COUNTS = ("lines", "matched", "explained", "unexplained", "not_compared", "base_fees_in_shadow")
 _NOT_BUILT = (
     "nothing is reconciled yet: `fusion-billing run`, `fusion-billing odoo mirror`, then"
     " `fusion-billing reconcile`"
@@ -79,30 +93,10 @@ _NOT_BUILT = (
 
 
 @dataclass(frozen=True)
-class MonthParity:
-    """A closed month of the present stay in a phase; all zero where there is nothing to see.
-    `unexplained` counts lines, `unexplained_amount` is in major units, without signs."""
-
-    month: dt.date
-    lines: int = 0
-    matched: int = 0
-    explained: int = 0
-    unexplained: int = 0
-    not_compared: int = 0
-    unexplained_amount: Decimal = Decimal(0)
-    unlinked: int = 0
-    unattributed_counters: int = 0
-    conservation_difference: Decimal | None = None  # the largest; None: no usage was judged
-    not_billed: int = 0
-    not_in_odoo: int = 0
-    spoiled_drafts: int = 0
-    not_in_marts: int = 0
-
-
-@dataclass(frozen=True)
 class Gate:
     """`phase` is that of the newest decision, `since` its first day (None: from all time), `today`
-    the phase of a period that begins today. `reasons` is empty where the gate holds."""
+    the phase of a period that begins today. `accepted` is what somebody answers for, `reasons` is
+    empty where the gate holds."""
 
     service_code: str
     phase: Phase
@@ -111,6 +105,7 @@ class Gate:
     next_phase: Phase | None
     periods: int
     tolerance: Decimal
+    accepted: Acceptable | None
     months: tuple[MonthParity, ...]
     reasons: tuple[str, ...]
 
@@ -126,6 +121,7 @@ def gate(
     *,
     today: dt.date,
     periods: int | None = None,
+    accepted: Acceptable | None = None,
 ) -> Gate:
     """The gate as the marts stood when they were last built."""
     decision = newest(connection, service_code)
@@ -135,12 +131,14 @@ def gate(
     months = _months(last_period_end(today, settings), wanted)
     found = _parity(connection, service_code, phase, since, months) if phase.next else ()
     if found is None:
-        reasons = [_NOT_BUILT]
+        against = [_NOT_BUILT]
     else:
-        reasons = [
+        against = [
             f"{month.month:%Y-%m}: {reason}"
             for month in found
-            for reason in _reasons(month, phase, since, settings.cutover_tolerance)
+            for reason in reasons(
+                month, service_code, phase, since, settings.cutover_tolerance, accepted
+            )
         ]
     return Gate(
         service_code=service_code,
@@ -150,8 +148,9 @@ def gate(
         next_phase=phase.next,
         periods=wanted,
         tolerance=settings.cutover_tolerance,
+        accepted=accepted,
         months=found or (),
-        reasons=tuple(reasons),
+        reasons=tuple(against),
     )
 
 
@@ -175,11 +174,6 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
     return Phase(found or Phase.SHADOW)
 
 
-def _is_before(month: dt.date, since: dt.date | None) -> bool:
-    """Whether any day of the month is before the stay: a part of a month is no closed month."""
-    return since is not None and month < since
-
-
 def _parity(
     connection: Connection,
     service_code: str,
@@ -188,7 +182,7 @@ def _parity(
     months: list[dt.date],
 ) -> tuple[MonthParity, ...] | None:
     """The months' figures, zero before the stay; None where dbt has not built the marts."""
-    counted = [month for month in months if not _is_before(month, since)]
+    counted = [month for month in months if not is_before(month, since)]
     asked = {"service": service_code, "phase": phase.value, "since": since, "months": counted}
 
     def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
@@ -198,17 +192,18 @@ def _parity(
         with connection.begin_nested():
             parity, usage = by_month(_PARITY), by_month(_USAGE)
             not_billed, in_odoo = by_month(_NOT_BILLED), by_month(_IN_ODOO)
+            is_metered: bool = connection.execute(_IS_METERED, asked).scalar_one()
     except sa.exc.ProgrammingError:
         return None
     found = []
     for month in months:
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"is_metered": is_metered}
         if month in parity:
             row = parity[month]
-            names = ("lines", "matched", "explained", "unexplained", "not_compared")
-            values |= {name: getattr(row, name) for name in names}
+            values |= {name: getattr(row, name) for name in _COUNTS}
             values["unexplained_amount"] = Decimal(row.unexplained_cents) / 100
             values["unlinked"] = row.by_reason.get("unlinked_account", 0)
+            values["missing_in_app"] = row.by_reason.get("missing_in_app", 0)
         if month in usage:
             row = usage[month]
             values["unattributed_counters"] = row.unattributed
@@ -223,50 +218,3 @@ def _parity(
             values |= {name: getattr(row, name) for name in places}
         found.append(MonthParity(month, **values))
     return tuple(found)
-
-
-def _reasons(
-    month: MonthParity, phase: Phase, since: dt.date | None, tolerance: Decimal
-) -> Iterator[str]:
-    label = f"{month.month:%Y-%m}"
-    if _is_before(month.month, since):
-        yield f"it begins before this stay in {phase} does, on {since}"
-        return
-    if not month.lines:
-        yield f"no lines of periods in {phase}"
-    # Once Odoo bills, the old biller may be silent; before, there is nothing else to compare with.
-    elif month.not_compared and phase is not Phase.LIVE:
-        yield (
-            f"{month.not_compared} of {month.lines} lines are not compared: `fusion-billing import`"
-            " the app's invoices"
-        )
-    if month.unexplained and not 0 < month.unexplained_amount <= tolerance:
-        yield (
-            f"{month.unexplained} lines are unexplained, {month.unexplained_amount:.2f} in all"
-            f" (tolerance {tolerance:.2f}): `fusion-billing reconcile --month {label}`"
-        )
-    if month.unlinked:
-        yield (
-            f"{month.unlinked} lines of accounts without a link: Odoo, Usage billing, Usage account"
-            " links"
-        )
-    if month.unattributed_counters:
-        yield (
-            f"{month.unattributed_counters} counters have no subscription or no linked account:"
-            " make it in Odoo, then `fusion-billing odoo mirror` and `run`"
-        )
-    if month.conservation_difference is None:
-        yield "no usage was judged: `fusion-billing run`"
-    elif month.conservation_difference:
-        yield f"usage is not conserved, by up to {month.conservation_difference:f}: see the runbook"
-    if month.not_billed:
-        yield f"{month.not_billed} periods have ended and are not billed: `fusion-billing run`"
-    if month.not_in_odoo:
-        yield f"{month.not_in_odoo} lines are not in Odoo: `fusion-billing odoo push`"
-    if month.spoiled_drafts:
-        yield (
-            f"{month.spoiled_drafts} drafted lines were confirmed, cancelled or edited in Odoo:"
-            " ops.odoo_push has the reasons"
-        )
-    if month.not_in_marts:
-        yield f"{month.not_in_marts} lines are newer than the marts: `fusion-billing reconcile`"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from exports.cutover.decisions import (
@@ -18,12 +17,12 @@ from exports.cutover.decisions import (
     decide,
     lock,
     newest,
-    require_service,
 )
 from exports.cutover.gate import Gate, gate
+from exports.cutover.month_parity import Acceptable
 from exports.cutover.phases import Phase
+from warehouse.services import known_services, require_service
 from warehouse.settings import Settings
-from warehouse.tables import service
 
 
 def status(
@@ -34,14 +33,13 @@ def status(
     service_code: str | None = None,
     periods: int | None = None,
 ) -> list[Gate]:
-    """Each service's gate, or one's. CutoverError for an unknown one."""
+    """Each service's gate, or one's. UnknownServiceError for an unknown one."""
     with engine.begin() as connection:
         if service_code:
             require_service(connection, service_code)
             codes = [service_code]
         else:
-            by_code = sa.select(service.c.service_code).order_by(service.c.service_code)
-            codes = list(connection.execute(by_code).scalars())
+            codes = known_services(connection)
         return [gate(connection, settings, code, today=today, periods=periods) for code in codes]
 
 
@@ -56,45 +54,38 @@ def advance(
     effective_from: dt.date | None = None,
     note: str | None = None,
     periods: int | None = None,
+    accepted: Acceptable | None = None,
     dry_run: bool = False,
 ) -> Decision:
     """Decides for the next phase, from the first day of next month unless told otherwise.
 
     Forward goes one phase at a time and through the gate: CutoverRefusedError lists all that speaks
-    against it. Back goes to any earlier phase, without a gate, but with a note, or CutoverError.
-    What stands in Odoo stays there. Waits for a billing run, and for another decision.
+    against it, but for what is `accepted`, which the decision keeps. Back goes to any earlier
+    phase, without a gate, but with a note, or CutoverError. What stands in Odoo stays there. Waits
+    for a billing run, and for another decision.
     """
-    starts = effective_from or (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
     with engine.begin() as connection:
-        lock(connection, service_code)
-        require_service(connection, service_code)
-        current = _current(connection, service_code)
+        current = _locked(connection, service_code)
         target = to or current.next
         if target is None:
             raise CutoverRefusedError(service_code, current, ["it is retired, the last phase"])
+        wanted = Decision(service_code, target, effective_from or _next_month(today), by, note)
+        if _is_earlier(target, current):
+            return _back(connection, wanted, current, dry_run=dry_run)
         if target is current:
             raise CutoverRefusedError(service_code, target, ["it is there already"])
-        order = list(Phase)
-        found: Gate | None = None
-        if order.index(target) < order.index(current):
-            _require_note(note, current, target)
-            reasons: list[str] = []
-        else:
-            found = gate(connection, settings, service_code, today=today, periods=periods)
-            reasons = list(found.reasons)
-            if target is not current.next:
-                reasons.insert(0, f"one phase at a time: {current.next} comes after {current}")
-        reasons += billed_already(connection, service_code, starts)
-        if reasons:
-            raise CutoverRefusedError(service_code, target, reasons)
-        state = _json(asdict(found)) if found else None
-        decision = Decision(service_code, target, starts, by, note, state)
-        return decision if dry_run else decide(connection, decision)
+        found = gate(
+            connection, settings, service_code, today=today, periods=periods, accepted=accepted
+        )
+        reasons = list(found.reasons)
+        if target is not current.next:
+            reasons.insert(0, f"one phase at a time: {current.next} comes after {current}")
+        wanted = replace(wanted, gate=_json(asdict(found)))
+        return _decided(connection, wanted, reasons, dry_run=dry_run)
 
 
 def back(
     engine: Engine,
-    settings: Settings,
     service_code: str,
     *,
     today: dt.date,
@@ -105,37 +96,51 @@ def back(
     dry_run: bool = False,
 ) -> Decision:
     """One phase back, or to the earlier phase `to`, as `advance` does it."""
-    with engine.connect() as connection:
-        require_service(connection, service_code)
-        current = _current(connection, service_code)
-    target = to or current.previous
-    if target is None:
-        raise CutoverRefusedError(service_code, current, ["it is in shadow, the first phase"])
-    if list(Phase).index(target) > list(Phase).index(current):
-        raise CutoverError(
-            f"{target} is not before {current}: use `fusion-billing cutover advance`."
-        )
-    return advance(
-        engine,
-        settings,
-        service_code,
-        today=today,
-        by=by,
-        to=target,
-        effective_from=effective_from,
-        note=note,
-        dry_run=dry_run,
-    )
+    with engine.begin() as connection:
+        current = _locked(connection, service_code)
+        target = to or current.previous
+        if target is None:
+            raise CutoverRefusedError(service_code, current, ["it is in shadow, the first phase"])
+        if target is current:
+            raise CutoverRefusedError(service_code, target, ["it is there already"])
+        if not _is_earlier(target, current):
+            raise CutoverError(
+                f"{target} is not before {current}: use `fusion-billing cutover advance`."
+            )
+        wanted = Decision(service_code, target, effective_from or _next_month(today), by, note)
+        return _back(connection, wanted, current, dry_run=dry_run)
 
 
-def _current(connection: Connection, service_code: str) -> Phase:
+def _locked(connection: Connection, service_code: str) -> Phase:
+    """The phase that the service is in, and stays in until the transaction ends."""
+    lock(connection, service_code)
+    require_service(connection, service_code)
     decision = newest(connection, service_code)
     return decision.phase if decision else Phase.SHADOW
 
 
-def _require_note(note: str | None, current: Phase, target: Phase) -> None:
-    if not (note or "").strip():
-        raise CutoverError(f"Going back from {current} to {target} needs a reason: --note.")
+def _is_earlier(phase: Phase, other: Phase) -> bool:
+    order = list(Phase)
+    return order.index(phase) < order.index(other)
+
+
+def _next_month(day: dt.date) -> dt.date:
+    return (day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+
+
+def _back(connection: Connection, wanted: Decision, current: Phase, *, dry_run: bool) -> Decision:
+    if not (wanted.note or "").strip():
+        raise CutoverError(f"Going back from {current} to {wanted.phase} needs a reason: --note.")
+    return _decided(connection, wanted, [], dry_run=dry_run)
+
+
+def _decided(
+    connection: Connection, wanted: Decision, reasons: list[str], *, dry_run: bool
+) -> Decision:
+    reasons += billed_already(connection, wanted.service_code, wanted.effective_from)
+    if reasons:
+        raise CutoverRefusedError(wanted.service_code, wanted.phase, reasons)
+    return wanted if dry_run else decide(connection, wanted)
 
 
 def _json(value: Any) -> Any:
