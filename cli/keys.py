@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from cli.options import FormatOption, warehouse
+from cli.options import FormatOption, login_name, warehouse
 from cli.output import Format, out, show
-from exports.cutover.decisions import begin
+from exports.cutover.decisions import Decision, decide, lock
 from exports.cutover.phases import Phase
 from ingest.keys import (
-    add_service,
     create_key,
+    insert_service,
     list_keys,
     list_services,
     revoke_key,
@@ -44,10 +43,13 @@ def service_add(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Add a source app. It starts in shadow: computed, and not a line sent to Odoo."""
-    with warehouse() as engine:
-        added = add_service(engine, code, name or code)
+    decision = Decision(code, phase, None, login_name(), "from the start")
+    # Both or neither: a service left in shadow could not be added as a live one any more.
+    with warehouse() as engine, engine.begin() as connection:
+        added = insert_service(connection, code, name or code)
         if phase is not Phase.SHADOW:
-            begin(engine, code, phase, by=getpass.getuser(), note="from the start")
+            lock(connection, code)
+            decide(connection, decision)
     show({**vars(added), "phase": phase}, format_)
     if phase is Phase.SHADOW and format_ is Format.TABLE:
         out.print("In shadow nothing goes to Odoo: `fusion-billing cutover status` shows the gate.")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 import pytest
 from command_line import Finished, fusion_billing
+
+from cli.options import login_name
+from warehouse.locks import BILLING_RUN, lock_number
 
 # Empty marts, of the columns that the commands read.
 EMPTY = """
@@ -12,7 +17,8 @@ create schema if not exists marts;
 create table if not exists marts.rpt_parity (
     service_code text, month date, phase text, phase_since date, lines bigint, compared bigint,
     matched bigint, explained bigint, unexplained bigint, not_compared bigint,
-    matched_pct numeric, explained_pct numeric, unexplained_cents bigint, by_reason jsonb);
+    base_fees_in_shadow bigint, matched_pct numeric, explained_pct numeric,
+    unexplained_cents bigint, by_reason jsonb);
 create table if not exists marts.fct_margin_monthly (
     month date, service_code text, account_key text, plan_code text, metric_code text,
     usage_revenue numeric, base_revenue numeric, cogs numeric, invoiced_usage numeric,
@@ -76,6 +82,29 @@ def test_a_service_that_nobody_billed_before_starts_live(env: dict[str, str]) ->
         ("dual_run", "2099-01-01", "not yet"),
     ]
     assert history[1]["changed_by"] == "ada"
+
+
+def test_a_service_is_added_with_its_phase_or_not_at_all(
+    env: dict[str, str], database_url: str
+) -> None:
+    """While a billing run goes on, the decision waits. If it ends there, there is no service that
+    was meant to be live and stays in shadow for ever; the command can be given again."""
+    add = ("service", "add", "nexalive", "--phase", "live")
+    with psycopg.connect(database_url) as running:
+        running.execute("select pg_advisory_xact_lock(%s)", [lock_number(BILLING_RUN)])
+        ended = fusion_billing(*add, env={**env, "PGOPTIONS": "-c lock_timeout=1"})
+        assert ended.status == 2
+        added = running.execute("select from ops.service where service_code = 'nexalive'")
+        assert added.fetchall() == []
+    assert fusion_billing(*add, env=env).status == 0
+
+
+def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the user often has no entry in passwd, and nothing in the environment."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2_147_480_000)
+    assert login_name() == "2147480000"
 
 
 def test_what_cannot_be_asked(env: dict[str, str]) -> None:
