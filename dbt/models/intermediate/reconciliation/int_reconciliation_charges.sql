@@ -54,6 +54,32 @@ app_charges as (
             and apps.metric_code is not distinct from charges_of_plans.metric_code
 ),
 
+-- A plan that was corrected, or a charge that was renamed, after it was billed leaves a row of the
+-- old charge that nets to 0. The app is held against one row: what stands in the ledger, else the
+-- charge of the plan, else the first by name.
+held_against as (
+    select
+        platform.*,
+        case
+            when
+                row_number() over (
+                    partition by
+                        platform.subscription_key, platform.metric_code, platform.period_start
+                    order by
+                        platform.amount <> 0 desc,
+                        coalesce(platform.charge_key = app_charges.charge_key, false) desc,
+                        platform.charge_key asc
+                ) = 1
+                then coalesce(platform.metric_code, '')
+        end as app_metric_code
+    from platform
+    left join app_charges
+        on
+            platform.subscription_key = app_charges.subscription_key
+            and coalesce(platform.metric_code, '') = coalesce(app_charges.metric_code, '')
+            and platform.period_start = app_charges.period_start
+),
+
 final as (
     select
         'charge' as item_type,
@@ -95,11 +121,11 @@ final as (
         odoo.subscription_key is not null as in_odoo,
         coalesce(platform.is_billed, false) as is_billed,
         true as is_due
-    from platform
+    from held_against as platform
     full join app_charges
         on
             platform.subscription_key = app_charges.subscription_key
-            and coalesce(platform.metric_code, '') = coalesce(app_charges.metric_code, '')
+            and platform.app_metric_code = coalesce(app_charges.metric_code, '')
             and platform.period_start = app_charges.period_start
     left join odoo
         on

@@ -35,10 +35,12 @@ decisions as (
     select * from {{ ref('stg_ops__cutover') }}
 ),
 
--- An app whose invoices of a month were not imported is not compared, rather than missing.
+-- An app whose invoices of a month were not imported is not compared, rather than missing. By what
+-- they bill: fees in advance stand a month before the usage of their period.
 imported_months as (
     select distinct
         service_code,
+        item_type,
         date_trunc('month', period_start)::date as month
     from apps
 ),
@@ -95,6 +97,7 @@ linked as (
     left join imported_months
         on
             phased.service_code = imported_months.service_code
+            and phased.item_type = imported_months.item_type
             and date_trunc('month', phased.period_start)::date = imported_months.month
 ),
 
