@@ -6,7 +6,10 @@
     schema="marts",
     unique_key="reconciliation_key",
     strategy="check",
-    check_cols=["reason", "delta", "app_amount", "platform_amount", "odoo_amount", "phase"],
+    check_cols=[
+        "account_key", "phase", "reason", "delta", "app_amount", "platform_amount", "odoo_amount",
+        "app_tax", "odoo_tax",
+    ],
     hard_deletes="invalidate",
     tags=["finance"],
     grants={"select": ["fusion_reader"]},
@@ -26,6 +29,8 @@ select
     app_amount,
     platform_amount,
     odoo_amount,
+    app_tax,
+    odoo_tax,
     delta,
     reason
 from {{ ref('int_reconciliation_reasoned') }}

@@ -1,4 +1,5 @@
--- Every ledger line and every line the apps billed stands in the comparison, once.
+-- Every ledger line and every line that the apps billed and that is compared stands there, once. Of
+-- the lines as they were imported: none may be lost on the way.
 with
 
 compared as (
@@ -20,9 +21,12 @@ ledger as (
 
 apps as (
     select
-        subscription_key,
+        coalesce(subscription_key, account_key || ':?', service_code || '::?') as subscription_key,
         sum(amount) as amount
-    from {{ ref('int_app_charges_billed') }}
+    from {{ ref('stg_app_billing__lines') }}
+    where
+        is_billed
+        and item_type in ('charge', 'subscription', 'minimum_commitment')
     group by 1
 ),
 

@@ -176,6 +176,11 @@ def test_dbt_gets_password_and_company_settings(monkeypatch: pytest.MonkeyPatch)
     )
 
 
+def test_dbt_sessions_are_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGTZ", "America/Toronto")
+    assert dbt_environment("postgresql://db/fusion", load_settings())["PGTZ"] == "UTC"
+
+
 def test_the_margin_floor_reaches_dbt_digit_for_digit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARGIN_FLOOR_PCT", "12.50")
     found = dbt_environment("postgresql://db/fusion", load_settings())

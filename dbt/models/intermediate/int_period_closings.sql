@@ -10,17 +10,37 @@ runs as (
     select * from {{ ref('stg_ops__billing_runs') }}
 ),
 
+-- Days, not periods: thousands of periods end on one.
+ends as (
+    select distinct
+        service_code,
+        period_end
+    from periods
+),
+
+closed as (
+    select
+        ends.service_code,
+        ends.period_end,
+        min(runs.run_id) as closed_by_run
+    from ends
+    inner join runs
+        on
+            {{ day_start('ends.period_end') }} <= runs.ended_by
+            and (runs.service_code is null or ends.service_code = runs.service_code)
+    group by 1, 2
+),
+
 final as (
     select
         periods.subscription_key,
         periods.period_start,
-        min(runs.run_id) as closed_by_run
+        closed.closed_by_run
     from periods
-    inner join runs
+    inner join closed
         on
-            {{ day_start('periods.period_end') }} <= runs.ended_by
-            and (runs.service_code is null or periods.service_code = runs.service_code)
-    group by 1, 2
+            periods.service_code = closed.service_code
+            and periods.period_end = closed.period_end
 )
 
 select * from final
