@@ -120,6 +120,7 @@ class Row:
     edge: tuple[Decimal, Decimal]  # of it or before it, after 20:00 on 31 August, 30 September
     messages: Decimal
     other_price: Decimal
+    replanned: bool = False  # its order's plan was corrected after its periods were billed
 
     @property
     def subscription(self) -> str:
@@ -168,10 +169,13 @@ def rows(seed: int, *, pairs: int | None = None) -> list[Row]:
     chance = random.Random(seed)
     planted: list[Row] = []
 
-    def add(service: str, kinds: tuple[str, ...], account: str = "") -> str:
+    def add(
+        service: str, kinds: tuple[str, ...], account: str = "", *, replanned: bool = False
+    ) -> str:
         number = len(planted) + 1
         account = account or f"a{number}"
-        planted.append(_row(chance, service, number, account, kinds))
+        row = _row(chance, service, number, account, kinds)
+        planted.append(replace(row, replanned=replanned))
         return account
 
     for service in PHASES:
@@ -183,6 +187,9 @@ def rows(seed: int, *, pairs: int | None = None) -> list[Row]:
     for first, second in apart if pairs is None else chance.sample(apart, pairs):
         account = add("nexamaps", (first,))
         add("nexamaps", (second,), account)
+    for service in PHASES:
+        for kind in ("", "price", "not_in_app"):
+            add(service, (kind,) if kind else (), replanned=True)
     return planted
 
 

@@ -43,6 +43,7 @@ from warehouse.settings import Settings
 D = Decimal
 Record = dict[str, Any]
 CAD, USD = 4, 2
+WRONG_PLAN = "wrong"
 # Of a run by hand: what had ended by then, September included.
 RUN_DATE = date(2026, 10, 5)
 
@@ -59,6 +60,7 @@ class Reconciled:
             _count(connection, "on time", _counters(rows))
         self._rate_and_bill()
         with psycopg.connect(database_url) as connection:
+            _correct_plans(connection)
             _count(connection, "late", _late_counters(rows))
         self._rate_and_bill()
         with psycopg.connect(database_url) as connection:
@@ -74,6 +76,10 @@ class Reconciled:
     def reconcile(self, models: str = "fqn:*") -> None:
         """The build of finance's models, or of some of them, the snapshot included."""
         self._finance("build", models, "--exclude-resource-type", "test")
+
+    def build(self, models: str) -> None:
+        """The same with its tests; raises DbtBuildError with those that fail."""
+        self._finance("build", models)
 
     def hold(self) -> None:
         """All tests of finance's models; raises DbtBuildError with those that fail."""
@@ -130,6 +136,7 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
     ]
     _mirror(connection, "metric", metrics)
     charge = {"x_plan_code": "p", "x_currency": "CAD", "x_product_id": 2}
+    wrong = {"x_plan_code": WRONG_PLAN}
     loads = charge | {
         "x_code": LOADS,
         "x_name": LOADS,
@@ -150,17 +157,20 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
             loads | {"id": 1, "x_included": str(QUOTA), "x_valid_from": "2026-01-01"},
             loads | {"id": 3, "x_included": str(OLD_QUOTA), "x_valid_to": "2025-12-31"},
             tiered | {"id": 2},
+            loads | wrong | {"id": 4, "x_included": "0"},
+            tiered | wrong | {"id": 5},
         ],
     )
-    tier = {"x_charge_id": 2, "x_flat_amount": "0"}
+    steps = ("0", str(TIER), TIER_PRICES[0]), (str(TIER), False, TIER_PRICES[1])
+    tiers = [
+        {"x_charge_id": of, "x_from": start, "x_to": end, "x_unit_price": str(price)}
+        for of in (2, 5)
+        for start, end, price in steps
+    ]
     _mirror(
         connection,
         "charge_tier",
-        [
-            tier | {"id": 1, "x_from": "0", "x_to": str(TIER), "x_unit_price": str(TIER_PRICES[0])},
-            tier
-            | {"id": 2, "x_from": str(TIER), "x_to": False, "x_unit_price": str(TIER_PRICES[1])},
-        ],
+        [tier | {"id": number, "x_flat_amount": "0"} for number, tier in enumerate(tiers, 1)],
     )
     accounts = {(row.service, row.account): row.number for row in rows if not row.has("unlinked")}
     _mirror(connection, "partner", [{"id": row.number, "name": row.account} for row in rows])
@@ -193,7 +203,7 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
                 "x_fc_service_code": row.service,
                 "x_fc_external_id": row.subscription,
                 "x_fc_external_account_id": row.account,
-                "x_fc_plan_code": "p",
+                "x_fc_plan_code": WRONG_PLAN if row.replanned else "p",
                 "x_fc_billing_time": "calendar",
             }
             for row in rows
@@ -207,6 +217,15 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
     ]
     _mirror(connection, "base_line", fees)
     _mirror(connection, "order_line", fees)
+
+
+def _correct_plans(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "update raw.odoo_subscription set write_date = '2026-10-06T00:00Z',"
+        ' record = record || \'{"x_fc_plan_code": "p"}\''
+        " where record ->> 'x_fc_plan_code' = %s",
+        [WRONG_PLAN],
+    )
 
 
 Counter = tuple[Row, str, datetime, Decimal]
@@ -370,21 +389,34 @@ def import_app(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
     invoices: dict[str, tuple[Any, ...]] = {}
     lines = []
     for row in rows:
-        for number, line in enumerate(app_lines(row)):
+        billed = list(enumerate(app_lines(row)))
+        for number, line in billed:
             invoice = f"{row.key}/{line.invoice}/{line.currency}"
-            invoices[invoice] = (invoice, line.kind, row.service, row.account, line.currency)
+            corrects, start, end, payload = None, line.start, line.end, {}
+            if line.kind == "credit_note":
+                # As Lago's credit of a commitment: it names the fee, and no dates.
+                corrects, start, end = f"{row.key}/1/{line.currency}", None, None
+                fee = next(
+                    n for n, of in billed if (of.metric, of.start) == (line.metric, line.start)
+                )
+                payload = {"fee": {"lago_id": str(fee)}}
+            invoices[invoice] = (
+                *(invoice, line.kind, row.service, row.account, line.currency),
+                corrects,
+            )
             lines.append(
                 (
                     *(invoice, str(number), row.service, row.account, row.subscription),
-                    *(line.item_type, line.metric, line.start, line.end, line.quantity),
+                    *(line.item_type, line.metric, start, end, line.quantity),
                     *(line.amount, line.discount, line.is_proration, line.tax, line.currency),
-                    Jsonb({}),
+                    Jsonb(payload),
                 )
             )
     connection.cursor().executemany(
         "insert into raw.app_invoice (source, external_invoice_id, version, kind, service_code,"
-        " external_account_id, status, is_billed, currency, content_sha256, payload, file)"
-        " values ('lago', %s, 1, %s, %s, %s, 'finalized', true, %s, '', '{}', 'test')",
+        " external_account_id, status, is_billed, currency, corrects_invoice_id, content_sha256,"
+        " payload, file)"
+        " values ('lago', %s, 1, %s, %s, %s, 'finalized', true, %s, %s, '', '{}', 'test')",
         list(invoices.values()),
     )
     connection.cursor().executemany(

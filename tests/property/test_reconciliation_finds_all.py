@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from drawing import SEED_VARIABLE, fixed_seed
-from reconciled_cases import KINDS, REASONS, Row, rows
+from reconciled_cases import KINDS, PHASES, REASONS, Row, rows
 from reconciled_world import Reconciled
 
 HERE = "tests/property/test_reconciliation_finds_all.py"
@@ -66,4 +66,5 @@ def test_every_reason_is_planted_in_every_way() -> None:
     assert reasons(lambda row: len(row.kinds) == 1 and row.service == "nexamaps") == set(REASONS)
     # On one row with another: all but what leaves nothing to differ in.
     assert reasons(lambda row: len(row.kinds) == 2) == set(REASONS) - {"missing_in_platform"}
-    assert sum(1 for row in planted if not row.kinds) == 3
+    assert sum(1 for row in planted if not row.kinds and not row.replanned) == 3
+    assert {row.service for row in planted if row.replanned} == set(PHASES)

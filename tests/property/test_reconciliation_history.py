@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from command_line import environment, fusion_billing
+from psycopg import sql
 from psycopg.rows import dict_row
 from reconciled_cases import FEE, REASONS, Row
 from reconciled_world import Reconciled
 
 from cli.billing import Reason
+from warehouse.dbt_project import DbtBuildError
 
 PRICE = "nexamaps:s1"
 # The fee is right on this one; then the app's next version of the invoice says otherwise.
@@ -44,6 +46,13 @@ def row(number: int, *kinds: str) -> Row:
 
 @pytest.fixture(scope="module")
 def world(database_url: str, folder: Path) -> Reconciled:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        # Nobody's server need be in UTC.
+        connection.execute(
+            sql.SQL("alter database {} set timezone to 'America/Toronto'").format(
+                sql.Identifier(connection.info.dbname)
+            )
+        )
     made = Reconciled(database_url, folder, [row(1, "price"), row(2)])
     made.reconcile()
     return made
@@ -72,6 +81,7 @@ def test_a_difference_is_seen_changes_goes_and_comes_back(world: Reconciled) -> 
     assert list(first) == [f"{PRICE}:p/map_loads:2026-09-01#1"]
     (price,) = first.values()
     assert (price["reason"], price["delta"], price["is_standing"]) == ("price", Decimal(-16), True)
+    assert datetime.now(UTC).replace(tzinfo=None) - price["first_seen_at"] < timedelta(hours=1)
 
     fee_becomes(world, FEE - Decimal("0.01"))
     seen = history(world)[f"{key}#1"]
@@ -99,6 +109,16 @@ def test_a_difference_is_seen_changes_goes_and_comes_back(world: Reconciled) -> 
     world.hold()
 
 
+def loads_become(world: Reconciled, amount: Decimal) -> None:
+    """40,000 loads come to no price of the catalogue's precision at 77.77 or 66.66."""
+    with psycopg.connect(world.url) as connection:
+        connection.execute(
+            "update raw.app_billing_line set amount = %s where external_subscription_id = 's1'"
+            " and metric_code = 'map_loads' and period_from >= '2026-09-01T00:00Z'",
+            [amount],
+        )
+
+
 def test_the_command_shows_when_a_difference_was_seen_first(
     world: Reconciled, tmp_path: Path
 ) -> None:
@@ -123,15 +143,37 @@ def test_the_command_shows_when_a_difference_was_seen_first(
     refused = fusion_billing("reconcile", "--reason", "moon", env=env)
     assert (refused.status, refused.stdout) == (2, "")
 
-    # 7.77 is what no price of the catalogue's precision comes to at 40,000 loads.
-    with psycopg.connect(world.url) as connection:
-        connection.execute(
-            "update raw.app_billing_line set amount = 77.77 where external_subscription_id = 's1'"
-            " and metric_code = 'map_loads' and period_from >= '2026-09-01T00:00Z'"
-        )
+    loads_become(world, Decimal("77.77"))
     unexplained = fusion_billing("reconcile", "--format", "json", env=env, seconds=300)
     assert unexplained.status == 1
     assert [row["reason"] for row in unexplained.json()] == ["unexplained", "price"]
+
+
+def test_what_is_unexplained_or_lost_stops_the_build_and_stands_in_the_reports(
+    world: Reconciled,
+) -> None:
+    """dbt skips what is downstream of a test that fails: the reports showed the build before."""
+    loads_become(world, Decimal("66.66"))
+    world.reconcile("int_app_lines_placed")
+    with psycopg.connect(world.url) as connection:
+        connection.execute(
+            "delete from intermediate.int_app_lines_placed where subscription_key = %s"
+            " and item_type = 'base_fee' and period_start = '2026-09-01'",
+            [FEE_OF],
+        )
+    with pytest.raises(DbtBuildError, match="no_difference_is_unexplained") as stopped:
+        world.build("int_app_charges_billed+")
+    assert "assert_reconciliation_holds_the_whole_ledger" in str(stopped.value)
+    with psycopg.connect(world.url) as connection:
+        (monthly,) = connection.execute(
+            "select lines, app_amount from marts.rpt_reconciliation_monthly"
+            " where outcome = 'unexplained'"
+        ).fetchall()
+        (account,) = connection.execute(
+            "select account_key, unexplained from marts.rpt_reconciliation_accounts"
+            " where unexplained > 0"
+        ).fetchall()
+    assert (monthly, account) == ((1, Decimal("66.66")), ("nexamaps:a1", 1))
 
 
 def test_the_reasons_are_listed_once() -> None:
