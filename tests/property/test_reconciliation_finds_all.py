@@ -29,7 +29,7 @@ def check(database_url: str, folder: Path, world_seed: int, *, pairs: int | None
     wrong = [
         f"{key} {item} {start} ({' and '.join(kinds[key])}): "
         f"got {found.get((key, item, start))}, expected {expected.get((key, item, start))}"
-        for key, item, start in sorted(found.keys() | expected.keys())
+        for key, item, start in sorted(found.keys() | expected.keys(), key=str)
         if found.get((key, item, start)) != expected.get((key, item, start))
     ]
     assert not wrong, "\n".join(
