@@ -65,7 +65,7 @@ class Billed:
 @dataclass(frozen=True)
 class Flow:
     """From usage to invoice. `included` is what plans include, at each line's price; `invoiced`
-    and `differs` are of lines on posted invoices, as Odoo shows them."""
+    is what posted invoices say of the lines, less posted credit notes."""
 
     included: Decimal
     on_time: Decimal
@@ -181,7 +181,8 @@ def _flow(lines: list[Row], included: Decimal) -> Flow:
     def of(name: str) -> Decimal:
         return total_of([row for row in lines if row["reason"] in REASONS[name]], "amount")
 
-    posted = [row for row in lines if row["odoo_invoice_state"] == "posted"]
+    # Not by the state of the newest document: that may be the draft of a credit note.
+    posted = [row for row in lines if row["odoo_invoiced"] is not None]
     billed, on_invoices = total_of(lines, "amount"), total_of(posted, "amount")
     return Flow(
         included=cents(included),
@@ -189,7 +190,7 @@ def _flow(lines: list[Row], included: Decimal) -> Flow:
         late=cents(of(LATE)),
         corrections=cents(of(CORRECTIONS)),
         not_invoiced=cents(billed - on_invoices),
-        differs=cents(total_of(posted, "odoo_subtotal") - on_invoices),
+        differs=cents(total_of(posted, "odoo_invoiced") - on_invoices),
     )
 
 

@@ -120,7 +120,7 @@ def _flow_block(found: Figures, sheets: Sheets) -> Block:
     """Its lines stand in this order, so that a formula can name its neighbours by distance."""
     lines, flow = sheets.lines, found.flow
     ours = f'{lines["currency"]},"{found.currency}"'
-    posted = f'{ours},{lines["odoo_invoice_state"]},"posted"'
+    posted = f'{ours},{lines["odoo_invoiced"]},"<>"'  # not empty
 
     def because(name: str) -> Callable[[int], str]:
         parts = (
@@ -132,9 +132,7 @@ def _flow_block(found: Figures, sheets: Sheets) -> Block:
 
     on_time, late, corrections = REASONS
     not_invoiced = f"ROUND(SUMIFS({lines['amount']},{posted})-SUMIFS({lines['amount']},{ours}),2)"
-    differs = (
-        f"ROUND(SUMIFS({lines['odoo_subtotal']},{posted})-SUMIFS({lines['amount']},{posted}),2)"
-    )
+    differs = f"ROUND(SUMIFS({lines['odoo_invoiced']},{ours})-SUMIFS({lines['amount']},{posted}),2)"
     return Block(
         "From usage to invoice",
         ("Step", "Amount"),
@@ -161,7 +159,7 @@ def _flow_block(found: Figures, sheets: Sheets) -> Block:
             Line(
                 "Differs in Odoo",
                 (Cell(lambda _: differs, flow.differs),),
-                "Invoiced less billed, of lines on posted invoices.",
+                "Posted invoices less posted credit notes less billed, of lines on any of them.",
             ),
             Line(
                 "Invoiced",

@@ -1,4 +1,5 @@
--- The invoice an order line stands on, the newest that is not cancelled, and the tax of them all.
+-- The newest document that an order line stands on and that is not cancelled, the tax of them all,
+-- and what the posted ones come to, credit notes taken off: the newest may be a draft.
 
 with
 
@@ -10,6 +11,10 @@ invoice_lines as (
 invoices as (
     select * from {{ ref('stg_odoo__invoices') }}
     where invoice_state <> 'cancel'
+),
+
+totals as (
+    select * from {{ ref('int_invoice_totals') }}
 ),
 
 joined as (
@@ -32,16 +37,48 @@ joined as (
         on invoice_lines.odoo_invoice_id = invoices.odoo_invoice_id
 ),
 
-final as (
+posted_lines as (
+    select
+        invoice_lines.odoo_line_id,
+        totals.currency,
+        totals.sign * invoice_lines.subtotal as amount,
+        {{ round_money(
+            in_company_currency(
+                'totals.sign * invoice_lines.subtotal', 'totals.currency', 'totals.rate'
+            ),
+            company_currency()
+        ) }} as amount_company
+    from invoice_lines
+    inner join totals
+        on invoice_lines.odoo_invoice_id = totals.odoo_invoice_id
+),
+
+-- Of several currencies there is no sum, and none of what has no rate.
+posted as (
     select
         odoo_line_id,
-        odoo_invoice_id,
-        invoice_name,
-        invoice_state,
-        payment_state,
-        tax
+        case when count(distinct currency) = 1 then min(currency) end as currency,
+        case when count(distinct currency) = 1 then sum(amount) end as amount,
+        case when count(amount_company) = count(*) then sum(amount_company) end as amount_company
+    from posted_lines
+    group by 1
+),
+
+final as (
+    select
+        joined.odoo_line_id,
+        joined.odoo_invoice_id,
+        joined.invoice_name,
+        joined.invoice_state,
+        joined.payment_state,
+        joined.tax,
+        posted.currency as posted_currency,
+        posted.amount as posted_amount,
+        posted.amount_company as posted_amount_company
     from joined
-    where newest_first = 1
+    left join posted
+        on joined.odoo_line_id = posted.odoo_line_id
+    where joined.newest_first = 1
 )
 
 select * from final

@@ -31,8 +31,8 @@ create table marts.fct_billed_lines (
     quantity_included numeric, quantity_billed numeric, unit_price numeric, amount numeric,
     amount_precise numeric, currency text, billed_at timestamptz, push_state text,
     push_problem text, push_reason text, odoo_order_id bigint, odoo_line_id bigint,
-    odoo_subtotal numeric, odoo_tax numeric, odoo_invoice_id bigint, odoo_invoice_name text,
-    odoo_invoice_state text, odoo_payment_state text);
+    odoo_subtotal numeric, odoo_invoiced numeric, odoo_tax numeric, odoo_invoice_id bigint,
+    odoo_invoice_name text, odoo_invoice_state text, odoo_payment_state text);
 create table marts.fct_rated_lines (
     line_key text, service_code text, account_key text, plan_code text, metric_code text,
     period_end date, quantity_included numeric, unit_price numeric,

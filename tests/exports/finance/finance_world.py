@@ -140,7 +140,8 @@ class World:
 
     def add_lines(self, lines: list[dict[str, object]]) -> None:
         """Lines as the mart has them once they are pushed, invoiced and mirrored: the late one is
-        not on an invoice yet, and somebody invoiced the storage five cents lower."""
+        not on an invoice yet, and somebody invoiced the storage five cents lower, on the invoice
+        alone: its order says what the ledger says."""
         fate = {
             "run_id": 1,
             "billed_at": dt.datetime(2026, 3, 3, 5, 0, 0, 123456, tzinfo=dt.UTC),
@@ -155,13 +156,16 @@ class World:
             "odoo_invoice_state": "posted",
             "odoo_payment_state": "paid",
         }
-        rows = [{**row, **fate, "odoo_subtotal": row["amount"]} for row in lines]
+        rows: list[dict[str, object]] = [
+            {**row, **fate, "odoo_subtotal": row["amount"], "odoo_invoiced": row["amount"]}
+            for row in lines
+        ]
         for row in rows:
             if row["reason"] == "late_usage":
                 row.update(dict.fromkeys(n for n in row if n.startswith("odoo_invoice")))
                 row["odoo_payment_state"] = None
             if row["charge_key"] == "cloud_s/storage_gb" and row["amount"] == D("0.60"):
-                row["odoo_subtotal"] = D("0.55")
+                row["odoo_invoiced"] = D("0.55")
                 row["push_problem"] = "invoiced_differently"
                 row["push_reason"] = "invoiced 0.55, the ledger has 0.60"
         self.insert("marts.fct_billed_lines", rows)

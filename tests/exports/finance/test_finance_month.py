@@ -148,6 +148,34 @@ def test_the_summary_goes_from_usage_to_invoice_step_by_step(
         assert summary_rows(sheet, label)[0][1] == amount, label
 
 
+def test_invoiced_is_what_posted_documents_say_and_not_the_newest(
+    february: World, tmp_path: Path
+) -> None:
+    """The compute hours were credited in full, the loads are on a draft of a credit note beside
+    their posted invoice, and the geocodes on a draft only: −0.05 − 2.59, and −1.20 + 0.80."""
+    for metric, state, invoiced in (
+        ("compute_hours", "posted", "0"),
+        ("map_loads", "draft", "5.40"),
+        ("geocodes", "draft", None),
+    ):
+        february.run(
+            "update marts.fct_billed_lines set odoo_invoice_state = :state,"
+            " odoo_invoiced = cast(:invoiced as numeric) where metric_code = :metric",
+            state=state,
+            invoiced=invoiced,
+            metric=metric,
+        )
+    sheet = opened(export(february, tmp_path))["Summary"]
+    steps = {
+        "Billed": 48.59,
+        "Not on a posted invoice": -0.4,
+        "Differs in Odoo": -2.64,
+        "Invoiced": 45.55,
+    }
+    for label, amount in steps.items():
+        assert summary_rows(sheet, label)[0][1] == amount, label
+
+
 def test_the_summary_counts_differences_and_exceptions(february: World, tmp_path: Path) -> None:
     sheet = opened(export(february, tmp_path))["Summary"]
     # rows, app less platform, odoo less platform
@@ -363,7 +391,7 @@ def test_another_program_calculates_the_same(february: World, tmp_path: Path) ->
             else:
                 assert (found or "") == (expected or ""), (sheet.title, cell.coordinate)
     summary = 5 * 8 + (3 * 6 + 7) + 8 + (4 * 3 + 3) + (5 * 2 + 1) + (6 + 17)
-    totals, services, ratios = 2 + 2 + 9 + 9 + 5 + 1, 4 * 9, (4 + 5) * 2
+    totals, services, ratios = 3 + 3 + 9 + 9 + 5 + 1, 4 * 9, (4 + 5) * 2
     assert compared == summary + totals + services + ratios
 
 

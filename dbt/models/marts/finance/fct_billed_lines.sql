@@ -51,6 +51,10 @@ final as (
         billed.odoo_order_id,
         order_lines.odoo_line_id,
         order_lines.subtotal as odoo_subtotal,
+        case
+            when invoices.posted_currency = billed.currency then invoices.posted_amount
+            when billed.currency = {{ company_currency() }} then invoices.posted_amount_company
+        end as odoo_invoiced,
         invoices.tax as odoo_tax,
         invoices.odoo_invoice_id,
         invoices.invoice_name as odoo_invoice_name,
