@@ -171,12 +171,33 @@ NEWER = CheckQuery(
     """
     select
         build.rating_build_id is distinct from rating.build_id as is_rated_since,
-        documents.versions is distinct from build.app_document_versions as is_imported_since,
+        (documents.documents, documents.versions, documents.loaded_at)
+        is distinct from
+        (build.app_documents, build.app_document_versions, build.app_documents_loaded_at)
+            as is_imported_since,
+        drivers.md5 is distinct from build.cost_drivers_md5 as is_driven_since,
         mirror.read_at is distinct from build.odoo_read_at as is_mirrored_since
     from (select coalesce(max(read_at), '-infinity') as read_at from ops.odoo_mirror) as mirror
     cross join (
-        select coalesce(sum(version), 0) as versions from staging.stg_app_billing__invoices
+        select
+            count(*) as documents,
+            coalesce(sum(version), 0) as versions,
+            coalesce(max(loaded_at), '-infinity') as loaded_at
+        from staging.stg_app_billing__invoices
     ) as documents
+    cross join (
+        select
+            md5(
+                coalesce(
+                    string_agg(
+                        row(provider, sku, metric_code)::text,
+                        ',' order by provider collate "C", sku collate "C"
+                    ),
+                    ''
+                )
+            ) as md5
+        from ops.cost_driver
+    ) as drivers
     left join marts.rpt_finance_build as build
         on true
     left join marts.rpt_rating_build as rating

@@ -88,33 +88,50 @@ INVOICED = CheckQuery(
     ("in_odoo",),
 )
 
-# In the provider's currency, and as it came in: what an account bears is a part of this. Of a cost
-# that several sources tell, the one counts that int_costs_converted believes.
+# All that a cost says, as it came in and in the provider's currency, whatever of it was corrected:
+# what an account bears is a part of this. Of a cost that several sources tell, the one counts that
+# int_costs_converted believes.
 ALLOCATED = CheckQuery(
     "allocated",
     """
-    select coalesce(costs.cost_key, shares.cost_key) as cost_key
-    from (
+    with told as (
         select
-            cost_key,
-            amount,
+            *,
             row_number() over (
                 partition by provider, sku, day, service_code, account_key
                 order by array_position(array['odoo', 'fusion_api', 'api'], source), cost_key
             ) as telling
         from staging.stg_costs__provider_costs
         where day >= {month} and day < {next_month}
-    ) as costs
-    full join (
-        select cost_key, sum(amount) as amount
+    ),
+
+    costs as (
+        select cost_key, provider, sku, day, service_code, account_key, currency, quantity, amount
+        from told
+        where telling = 1
+    ),
+
+    shares as (
+        select
+            cost_key,
+            provider,
+            sku,
+            day,
+            cost_service_code as service_code,
+            min(account_key) filter (where allocation = 'direct') as account_key,
+            currency,
+            sum(quantity) as quantity,
+            sum(amount) as amount
         from marts.fct_cogs_daily
         where day >= {month} and day < {next_month}
-        group by 1
-    ) as shares
+        group by cost_key, provider, sku, day, cost_service_code, currency
+    )
+
+    select distinct coalesce(costs.cost_key, shares.cost_key) as cost_key
+    from costs
+    full join shares
         on costs.cost_key = shares.cost_key
-    where
-        case when coalesce(costs.telling, 1) = 1 then costs.amount end
-        is distinct from shares.amount
+    where costs.* is distinct from shares.*
     order by 1
     """,
 )

@@ -291,6 +291,7 @@ def _up_to_date(data: MonthData) -> list[Check]:
         for name, is_newer in (
             ("the rating", newer["is_rated_since"]),
             ("documents of the apps", newer["is_imported_since"]),
+            ("cost drivers", newer["is_driven_since"]),
             ("the mirror of Odoo", newer["is_mirrored_since"]),
         )
         if is_newer
@@ -312,7 +313,7 @@ def _up_to_date(data: MonthData) -> list[Check]:
             "Sources newer than finance's marts",
             len(since),
             Kind.INTEGER,
-            "Rating, the apps' documents and Odoo are as the marts have read them.",
+            "Rating, the apps' documents, cost drivers and Odoo are as the marts have read them.",
             f"Newer than finance's marts: {', '.join(since)}. {_BUILD}",
         ),
     ]

@@ -182,30 +182,34 @@ def _asked(
     return _decimals(rows, list(query.numerics))
 
 
-# What the checks ask of beside the marts that are shown; an earlier version built one of them not.
-_BUILDS = ("rpt_rating_build", "rpt_finance_build")
+# What the checks ask of beside the marts that are shown; an earlier version did not stamp it all.
+_BUILDS = {
+    "rpt_rating_build": ("build_id", "high_water_xid"),
+    "rpt_finance_build": (
+        "rating_build_id",
+        "app_documents",
+        "app_document_versions",
+        "app_documents_loaded_at",
+        "cost_drivers_md5",
+        "odoo_read_at",
+    ),
+}
 
 
 def _require_columns(cursor: adbc.Cursor) -> None:
     cursor.execute(_COLUMNS_PRESENT)
     present = {(row["mart"], row["name"]) for row in cursor.fetch_arrow_table().to_pylist()}
-    for build in _BUILDS:
-        if not any(mart == build for mart, _ in present):
-            raise FinanceExportError(
-                f"marts.{build} does not exist: dbt has not built the marts here. "
-                "`fusion-billing run` and `fusion-billing reconcile` build them."
-            )
-    for mart in MARTS:
-        names = [column.name for column in mart.table.columns]
-        missing = [name for name in names if (mart.name, name) not in present]
+    shown = {mart.name: tuple(column.name for column in mart.table.columns) for mart in MARTS}
+    for mart, names in (_BUILDS | shown).items():
+        missing = [name for name in names if (mart, name) not in present]
         if len(missing) == len(names):
             raise FinanceExportError(
-                f"marts.{mart.name} does not exist: dbt has not built the marts here. "
-                "`fusion-billing reconcile` builds them."
+                f"marts.{mart} does not exist: dbt has not built the marts here. "
+                "`fusion-billing run` and `fusion-billing reconcile` build them."
             )
         if missing:
             raise FinanceExportError(
-                f"marts.{mart.name} has no column {', '.join(missing)}: it was built by another "
+                f"marts.{mart} has no column {', '.join(missing)}: it was built by another "
                 "version. `fusion-billing reconcile` builds it anew."
             )
 

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from dbt_process import run_dbt
 
+from exports.finance.marts import read_month
+
 D = Decimal
 ZONE = ZoneInfo("America/Toronto")
 LINE_KEY = "nexadesk:maple-desk:desk_team/messages:2026-09-17:1"
@@ -201,3 +203,19 @@ def test_what_belongs_to_no_service_is_there_all_the_same(built: psycopg.Connect
 def test_a_fee_in_advance_is_no_exception_of_a_month_to_come(built: psycopg.Connection) -> None:
     """November has revenue and no cost, but nothing has happened in it yet."""
     assert built.execute("select kind from marts.rpt_margin_exceptions").fetchall() == []
+
+
+def test_a_close_finds_nothing_against_what_was_just_built(
+    built: psycopg.Connection, database_url: str
+) -> None:
+    """Its own questions, put to the marts that dbt builds: of costs one by one, of what came since,
+    of October's one line, which was invoiced as it was billed."""
+    data = read_month(database_url, date(2026, 10, 1))
+    (line,) = data.lines.rows
+    assert (line["line_key"], line["odoo_invoiced"]) == (LINE_KEY, D("10.01"))
+    assert (data.found["allocated"], data.found["without_rate"], data.found["cost"]) == ([], [], [])
+    assert data.found["newer"] == [
+        dict.fromkeys(
+            ("is_rated_since", "is_imported_since", "is_driven_since", "is_mirrored_since"), False
+        )
+    ]

@@ -52,7 +52,8 @@ create table marts.rpt_margin_exceptions (
 create table marts.fct_cogs_daily (
     cogs_key text, cost_key text, day date, cost_service_code text, service_code text,
     account_key text, metric_code text, provider text, sku text, allocation text,
-    allocation_reason text, amount numeric, amount_company numeric);
+    allocation_reason text, quantity numeric, amount numeric, currency text,
+    amount_company numeric);
 create table marts.fct_cogs_monthly (
     month date, cost_service_code text, service_code text, account_key text, plan_code text,
     metric_code text, provider text, sku text, amount_company numeric);
@@ -72,7 +73,7 @@ create table staging.stg_odoo__invoices (
 create table staging.stg_odoo__currencies (odoo_currency_id bigint, currency text);
 create table staging.stg_costs__provider_costs (
     cost_key text, source text, provider text, sku text, day date, service_code text,
-    account_key text, amount numeric);
+    account_key text, quantity numeric, amount numeric, currency text);
 create table staging.stg_app_billing__lines (
     app_line_key text, item_type text, period_start date, period_end date, amount numeric,
     is_billed boolean);
@@ -81,19 +82,34 @@ create table intermediate.int_app_lines_placed (
     app_period_end date, amount numeric);
 create table marts.rpt_rating_build (build_id text, high_water_xid bigint);
 create table marts.rpt_finance_build (
-    rating_build_id text, app_document_versions bigint, odoo_read_at timestamptz);
-create view staging.stg_app_billing__invoices as select version from raw.app_invoice;
+    rating_build_id text, app_documents bigint, app_document_versions bigint,
+    app_documents_loaded_at timestamptz, cost_drivers_md5 text, odoo_read_at timestamptz);
+create view staging.stg_app_billing__invoices as select version, loaded_at from raw.app_invoice;
 insert into marts.rpt_rating_build
 select 'rating', pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
-insert into marts.rpt_finance_build
-select
-    'rating',
-    (select coalesce(sum(version), 0) from staging.stg_app_billing__invoices),
-    (select coalesce(max(read_at), '-infinity') from ops.odoo_mirror);
 create table intermediate.int_currency_rates_daily (
     currency text, valid_from date, valid_to date, rate numeric);
 insert into staging.stg_odoo__currencies values (1, 'CAD'), (2, 'USD');
 insert into intermediate.int_currency_rates_daily values ('USD', '2020-01-01', null, 0.75);
+"""
+
+# As rpt_finance_build says it of what is there now; with two drivers at most of these tests' own.
+BUILT = """
+truncate marts.rpt_finance_build;
+insert into marts.rpt_finance_build
+select
+    'rating',
+    count(*),
+    coalesce(sum(version), 0),
+    coalesce(max(loaded_at), '-infinity'),
+    (
+        select md5(coalesce(string_agg(
+            '(' || provider || ',' || sku || ',' || metric_code || ')', ',' order by provider, sku
+        ), ''))
+        from ops.cost_driver
+    ),
+    (select coalesce(max(read_at), '-infinity') from ops.odoo_mirror)
+from staging.stg_app_billing__invoices;
 """
 
 _PLANS = {"nexacloud": "cloud_s", "nexadesk": "desk_team", "nexamaps": "maps_growth"}
@@ -238,23 +254,27 @@ def rated(lines: Rows) -> Rows:
 
 
 def staged(month: dt.date) -> dict[str, Rows]:
-    """Costs as they came in and as they are borne, Odoo's invoices, and who earns too little."""
+    """Costs as they came in and as they are borne, Odoo's invoices, and who earns too little. Each
+    is of a day of its own."""
     day = month.replace(day=10)
-    costs = [  # key, service, account, provider, sku, allocation, reason, amount, in CAD
-        ("a", "nexamaps", "nexamaps:acct_1", "maps", "tiles", "direct", None, "45", "60"),
-        ("b", "nexadesk", "nexadesk:acct_1", "llm", "tokens", "shared", None, "8", "8"),
-        ("b", "nexadesk", "nexadesk:acct_2", "llm", "tokens", "shared", None, "4.35", "4.35"),
-        ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "direct", None, "7.41", "7.41"),
-        ("d", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "1.5", "2.004"),
-        ("e", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "0", "-0.004"),
+    days = {key: month.replace(day=10 + at) for at, key in enumerate("abcde")}
+    costs = [  # key, service, account, provider, sku, allocation, reason, quantity, amount, in CAD
+        ("a", "nexamaps", "nexamaps:acct_1", "maps", "tiles", "direct", None, "9", "45", "60"),
+        ("b", "nexadesk", "nexadesk:acct_1", "llm", "tokens", "shared", None, "2", "8", "8"),
+        ("b", "nexadesk", "nexadesk:acct_2", "llm", "tokens", "shared", None, "1", "4.35", "4.35"),
+        ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "direct", None, "3", "7.41",
+         "7.41"),
+        ("d", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "1", "1.5", "2.004"),
+        ("e", "nexamaps", None, "maps", "geo", "unallocated", "no_driver", "0", "0", "-0.004"),
+    ]  # fmt: skip
+    came_in = [  # key, service, account, provider, sku, quantity, amount, currency
+        ("a", "nexamaps", "nexamaps:acct_1", "maps", "tiles", "9", "45", "USD"),
+        ("b", "nexadesk", None, "llm", "tokens", "3", "12.35", "CAD"),
+        ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "3", "7.41", "CAD"),
+        ("d", "nexamaps", None, "maps", "geo", "1", "1.5", "USD"),
+        ("e", "nexamaps", None, "maps", "geo", "0", "0", "USD"),
     ]
-    came_in = [  # key, service, account, provider, sku, amount
-        ("a", "nexamaps", "nexamaps:acct_1", "maps", "tiles", "45"),
-        ("b", "nexadesk", None, "llm", "tokens", "12.35"),
-        ("c", "nexacloud", "nexacloud:acct_1", "metal", "hours", "7.41"),
-        ("d", "nexamaps", None, "maps", "geo", "1.5"),
-        ("e", "nexamaps", "nexamaps:nobody", "maps", "geo", "0"),
-    ]
+    currencies = {key: currency for key, *_, currency in came_in}
     monthly = [  # service, account, metric, provider, sku, in CAD
         ("nexamaps", "nexamaps:acct_1", "map_loads", "maps", "tiles", "60.00"),
         ("nexadesk", "nexadesk:acct_1", "messages", "llm", "tokens", "12.35"),
@@ -269,18 +289,20 @@ def staged(month: dt.date) -> dict[str, Rows]:
                 "source": "fusion_api",
                 "provider": provider,
                 "sku": sku,
-                "day": day,
+                "day": days[key],
                 "service_code": service,
                 "account_key": account,
+                "quantity": D(quantity),
                 "amount": D(amount),
+                "currency": currency,
             }
-            for key, service, account, provider, sku, amount in came_in
+            for key, service, account, provider, sku, quantity, amount, currency in came_in
         ],
         "marts.fct_cogs_daily": [
             {
                 "cogs_key": f"{key}:{account}",
                 "cost_key": key,
-                "day": day,
+                "day": days[key],
                 "cost_service_code": service,
                 "service_code": service,
                 "account_key": account,
@@ -289,10 +311,23 @@ def staged(month: dt.date) -> dict[str, Rows]:
                 "sku": sku,
                 "allocation": allocation,
                 "allocation_reason": reason,
+                "quantity": D(quantity),
                 "amount": D(amount),
+                "currency": currencies[key],
                 "amount_company": D(company),
             }
-            for key, service, account, provider, sku, allocation, reason, amount, company in costs
+            for (
+                key,
+                service,
+                account,
+                provider,
+                sku,
+                allocation,
+                reason,
+                quantity,
+                amount,
+                company,
+            ) in costs
         ],
         "marts.fct_cogs_monthly": [
             {

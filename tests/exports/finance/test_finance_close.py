@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from finance_marts import BUILT
 from finance_world import World, line, lines_of
 from openpyxl import load_workbook
 
@@ -211,6 +212,27 @@ def test_every_reason_against_a_close_is_named(world: World, tmp_path: Path) -> 
             r"1 provider costs are not what is allocated of them, the first is e",
         ),
         (
+            dt.date(2022, 1, 1),
+            "update staging.stg_costs__provider_costs set currency = 'CAD' where cost_key = 'a'",
+            r"1 provider costs are not what is allocated of them, the first is a",
+        ),
+        (
+            dt.date(2022, 2, 1),
+            "update staging.stg_costs__provider_costs set quantity = 4 where cost_key = 'b'",
+            r"1 provider costs are not what is allocated of them, the first is b",
+        ),
+        (
+            dt.date(2022, 3, 1),
+            "update staging.stg_costs__provider_costs set account_key = 'nexamaps:acct_2'"
+            " where cost_key = 'a'",
+            r"1 provider costs are not what is allocated of them, the first is a",
+        ),
+        (
+            dt.date(2022, 4, 1),
+            "update staging.stg_costs__provider_costs set day = day - 3 where cost_key = 'd'",
+            r"1 provider costs are not what is allocated of them, the first is d",
+        ),
+        (
             dt.date(2025, 10, 1),
             "update marts.fct_cogs_daily set amount_company = null where cost_key = 'a'",
             r"1 provider costs are in a currency that Odoo has no rate of, the first is a",
@@ -276,7 +298,8 @@ def test_a_mart_that_breaks_a_rule_keeps_the_month_open(
 
 SECOND_TELLING = (
     "insert into staging.stg_costs__provider_costs"
-    " select cost_key || '2', :source, provider, sku, day, service_code, account_key, amount + 1"
+    " select cost_key || '2', :source, provider, sku, day, service_code, account_key,"
+    " quantity, amount + 1, currency"
     " from staging.stg_costs__provider_costs where cost_key = 'b'"
 )
 
@@ -341,11 +364,17 @@ def test_usage_after_the_rating_keeps_its_month_open(world: World, tmp_path: Pat
             " values ('invoice', 'odoo', '{}', clock_timestamp())",
             "the mirror of Odoo",
         ),
+        (
+            dt.date(2022, 5, 1),
+            "insert into ops.cost_driver (provider, sku, metric_code) values ('x', '*', 'messages')"
+            " on conflict (provider, sku) do update set metric_code = 'tokens'",
+            "cost drivers",
+        ),
         (dt.date(2024, 6, 1), "update marts.rpt_rating_build set build_id = 'x'", "the rating"),
         (
             dt.date(2024, 7, 1),
             "truncate marts.rpt_finance_build",
-            "the rating, documents of the apps, the mirror of Odoo",
+            "the rating, documents of the apps, cost drivers, the mirror of Odoo",
         ),
     ],
 )
@@ -358,6 +387,45 @@ def test_what_came_after_the_build_keeps_the_month_open(
     assert reasons(world, month, tmp_path) == [
         f"Newer than finance's marts: {what}. `fusion-billing reconcile` builds the marts anew."
     ]
+
+
+IMPORTED = (
+    "insert into raw.app_invoice (source, external_invoice_id, version, kind, service_code, status,"
+    " is_billed, currency, content_sha256, payload, file, loaded_at) values ('lago', 'wrong', 1,"
+    " 'invoice', :service, 'finalized', true, 'CAD', '', '{}', 'wrong.json', clock_timestamp())"
+)
+
+
+def test_documents_that_were_imported_again_for_another_service_keep_the_month_open(
+    world: World, tmp_path: Path
+) -> None:
+    """Taken back as docs/imports.md says: as many documents as before, in the same versions."""
+    month = dt.date(2022, 6, 1)
+    world.run(IMPORTED, service="nexamaps")
+    world.run(BUILT)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run("delete from raw.app_invoice where file = 'wrong.json'")
+    world.run(IMPORTED, service="nexadesk")
+    assert reasons(world, month, tmp_path) == [
+        "Newer than finance's marts: documents of the apps. `fusion-billing reconcile` builds the "
+        "marts anew."
+    ]
+
+
+def test_the_same_cost_drivers_applied_again_are_no_news(world: World, tmp_path: Path) -> None:
+    month = dt.date(2022, 7, 1)
+    drivers = (
+        "delete from ops.cost_driver;"
+        " insert into ops.cost_driver (provider, sku, metric_code, updated_at) values"
+        " ('maps', 'tiles', 'map_loads', clock_timestamp()), ('maps', '*', 'geocodes', now())"
+    )
+    world.run(drivers)
+    world.run(BUILT)
+    world.fill(month)
+    world.bill(lines_of(month))
+    world.run(drivers)
+    assert close(world, month, tmp_path).version == 1
 
 
 def test_a_difference_that_lost_its_reason_keeps_the_month_open(

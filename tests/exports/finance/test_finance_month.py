@@ -565,6 +565,11 @@ def test_a_line_in_another_currency_is_in_no_sum(february: World, tmp_path: Path
             "alter table marts.fct_margin_monthly drop column cogs",
             r"marts\.fct_margin_monthly has no column cogs",
         ),
+        (
+            "alter table marts.rpt_finance_build drop column cost_drivers_md5",
+            r"marts\.rpt_finance_build has no column cost_drivers_md5",
+        ),
+        ("drop table marts.rpt_rating_build", r"marts\.rpt_rating_build does not exist"),
         ("truncate marts.fct_billed_lines", r"no rows for 2026-02.*run --date 2026-03-03"),
         ("truncate marts.fct_margin_monthly", r"fct_margin_monthly has no rows for 2026-02"),
     ],
