@@ -47,6 +47,14 @@ def _decimal(value: Value) -> Decimal | None:
     return value if isinstance(value, Decimal) else None
 
 
+def _ours(row: Row, value: Value, currency: str) -> tuple[Decimal | None, str]:
+    """The amount, where it is in `currency`; else what to say of it: no sum may hold it."""
+    amount = _decimal(value)
+    if amount is None or row["currency"] == currency:
+        return amount, ""
+    return None, f" It is {decimal_text(amount)} {row['currency']}."
+
+
 def _margin_detail(row: Row) -> str:
     pct, floor = _decimal(row["margin_pct"]), _decimal(row["margin_floor_pct"])
     who = f"{row['partner_name']}: " if row["partner_name"] else ""
@@ -103,38 +111,41 @@ def _usage(data: MonthData) -> Iterator[Row]:
             )
 
 
-def _lines(data: MonthData) -> Iterator[Row]:
+def _lines(data: MonthData, currency: str) -> Iterator[Row]:
     for row in data.lines.rows:
         refused = row["push_state"] == "refused"
         if refused or row["push_state"] == "differs" or row["push_problem"]:
             said = ": ".join(str(row[n]) for n in ("push_problem", "push_reason") if row[n])
+            amount, foreign = _ours(row, row["amount"], currency)
             yield _row(
                 "refused_by_odoo" if refused else "differs_in_odoo",
                 row["service_code"],
                 row["line_key"],
-                amount=_decimal(row["amount"]),
-                detail=said or "Odoo shows it differently.",
+                amount=amount,
+                detail=(said or "Odoo shows it differently.") + foreign,
             )
 
 
-def _differences(data: MonthData) -> Iterator[Row]:
+def _differences(data: MonthData, currency: str) -> Iterator[Row]:
     for row in data.reconciliation.rows:
         if row["status"] == "difference" and row["reason"] == "unexplained":
             app, odoo = _decimal(row["app_delta"]), _decimal(row["odoo_delta"])
+            amount, foreign = _ours(row, app or odoo, currency)
             yield _row(
                 "unexplained_difference",
                 row["service_code"],
                 row["reconciliation_key"],
-                amount=app or odoo,
-                detail=str(row["detail"] or "App, platform and Odoo do not agree."),
+                amount=amount,
+                detail=str(row["detail"] or "App, platform and Odoo do not agree.") + foreign,
             )
 
 
-def exceptions(data: MonthData) -> list[Row]:
-    """The rows of the Exceptions table: what blocks or misbills first, then the margins."""
+def exceptions(data: MonthData, currency: str) -> list[Row]:
+    """The rows of the Exceptions table: what blocks or misbills first, then the margins. Amounts
+    are in `currency`, the company's."""
     return [
-        *_differences(data),
-        *_lines(data),
+        *_differences(data, currency),
+        *_lines(data, currency),
         *_usage(data),
         *_costs(data),
         *_margins(data),

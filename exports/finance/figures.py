@@ -198,15 +198,18 @@ def _outcome(row: Row) -> str:
     return str(row["reason"] if row["status"] == "difference" else row["status"])
 
 
-def _outcomes(rows: list[Row]) -> list[Counted]:
-    """Differences by reason first, as the rows stand, then what agrees or is not compared."""
+def _outcomes(rows: list[Row], currency: str) -> list[Counted]:
+    """Differences by reason first, as the rows stand, then what agrees or is not compared. A row in
+    another currency counts, but stands in no sum."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(_outcome(row), []).append(row)
+
+    def summed(mine: list[Row], name: str) -> Decimal:
+        return cents(total_of([row for row in mine if row["currency"] == currency], name))
+
     return [
-        Counted(
-            name, len(mine), cents(total_of(mine, "app_delta")), cents(total_of(mine, "odoo_delta"))
-        )
+        Counted(name, len(mine), summed(mine, "app_delta"), summed(mine, "odoo_delta"))
         for name, mine in groups.items()
     ]
 
@@ -243,7 +246,7 @@ def figures(data: MonthData, company_currency: str) -> Figures:
     rated = {str(row["service_code"]): row for row in data.found["rated"]}
     in_lines = {str(row["service_code"]) for row in lines} | rated.keys()
     names = dict.fromkeys(str(row["service_code"] or NO_SERVICE) for row in data.accounts.rows)
-    found = exceptions(data)
+    found = exceptions(data, company_currency)
     return Figures(
         currency=company_currency,
         services=[
@@ -264,7 +267,7 @@ def figures(data: MonthData, company_currency: str) -> Figures:
             for name in sorted(in_lines)
         ],
         flow=_flow(lines, total_of(data.found["rated"], "included")),
-        outcomes=_outcomes(data.reconciliation.rows),
+        outcomes=_outcomes(data.reconciliation.rows, company_currency),
         exceptions=found,
         exception_kinds=_kinds(found),
         trend=_trend(data.trend),

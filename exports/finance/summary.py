@@ -180,6 +180,9 @@ def _reconciliation_block(found: Figures, sheets: Sheets) -> Block:
     def counted(name: str) -> Callable[[int], str]:
         return lambda row: f"COUNTIFS({of(name).format(row=row)})"
 
+    def summed(delta: str, name: str) -> Callable[[int], str]:
+        return _summed(cells[delta], f'{of(name)},{cells["currency"]},"{found.currency}"')
+
     return Block(
         "Reconciliation by reason",
         ("Reason", "Rows", "App less platform", "Odoo less platform"),
@@ -188,8 +191,8 @@ def _reconciliation_block(found: Figures, sheets: Sheets) -> Block:
                 outcome.name,
                 (
                     Cell(counted(outcome.name), outcome.count, COUNT_FORMAT),
-                    Cell(_summed(cells["app_delta"], of(outcome.name)), outcome.first),
-                    Cell(_summed(cells["odoo_delta"], of(outcome.name)), outcome.second),
+                    Cell(summed("app_delta", outcome.name), outcome.first),
+                    Cell(summed("odoo_delta", outcome.name), outcome.second),
                 ),
             )
             for outcome in found.outcomes

@@ -557,6 +557,34 @@ def test_a_line_in_another_currency_is_in_no_sum(february: World, tmp_path: Path
     assert summary_rows(sheet, "Lines in another currency than CAD")[0][1:3] == (1, "CHECK")
 
 
+def test_what_is_in_another_currency_is_counted_and_in_no_sum(
+    february: World, tmp_path: Path
+) -> None:
+    """Of two roundings one is 7.00 USD, and so are what is unexplained and what Odoo refused."""
+    usd = line("nexacloud:u", "cloud_s/storage_gb", FEBRUARY, "1", "0", "1", "7", "7", "7.00")
+    february.add_lines([{**usd, "currency": "USD"}])
+    february.run("update marts.fct_billed_lines set push_state = 'refused' where currency = 'USD'")
+    february.run(
+        "insert into marts.fct_reconciliation (reconciliation_key, period_start, status, reason,"
+        " currency, app_delta, odoo_delta) values"
+        " ('u', '2026-02-01', 'difference', 'rounding', 'USD', 7, 7),"
+        " ('v', '2026-02-01', 'difference', 'unexplained', 'USD', 7, 7)"
+    )
+    book = opened(export(february, tmp_path))
+    sheet = book["Summary"]
+    assert summary_rows(sheet, "rounding")[0][1:4] == (2, 0.01, 0)
+    assert summary_rows(sheet, "unexplained")[0][1:4] == (1, 0, 0)
+    assert summary_rows(sheet, "Total")[2][1:4] == (7, -1.19, 0)
+    assert summary_rows(sheet, "refused_by_odoo")[0][1:3] == (1, 0)
+    assert summary_rows(sheet, "unexplained_difference")[0][1:3] == (1, 0)
+    details = {row["Kind"]: (row["Amount"], row["Detail"]) for row in table(book["Exceptions"])}
+    assert details["refused_by_odoo"] == (None, "Odoo shows it differently. It is 7 USD.")
+    assert details["unexplained_difference"] == (
+        None,
+        "App, platform and Odoo do not agree. It is 7 USD.",
+    )
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
