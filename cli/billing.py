@@ -186,7 +186,7 @@ def close(
             first,
             current.exports_folder,
             manifest=dbt_target(current) / "manifest.json",
-            company_currency=current.company_currency,
+            settings=current,
             code_version=code_version(),
         )
     show(closed, format_, title=f"Closed {month}")

@@ -6,7 +6,8 @@ import dagster as dg
 
 from dagster_project.resources import Warehouse
 from exports.finance.close import close_month
-from exports.finance.month import export_month, open_months
+from exports.finance.marts import months_before
+from exports.finance.month import export_open_month, open_months
 from warehouse.dbt_project import dbt_target
 from warehouse.version import code_version
 
@@ -32,17 +33,18 @@ from warehouse.version import code_version
 def finance_months(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     settings = warehouse.settings
     with warehouse.engine() as engine:
-        exported = [
-            export_month(
+        drafts = [
+            export_open_month(
                 engine,
                 month,
                 settings.exports_folder,
                 manifest=dbt_target(settings) / "manifest.json",
-                company_currency=settings.company_currency,
+                settings=settings,
                 code_version=code_version(),
             )
             for month in open_months(engine)
         ]
+    exported = [draft for draft in drafts if draft is not None]
     return dg.MaterializeResult(
         metadata={
             "files": [str(file) for month in exported for file in month.files],
@@ -70,7 +72,7 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
     month = (
         date.fromisoformat(f"{config.month}-01")
         if config.month
-        else _month_before(datetime.now(settings.zone).date())
+        else months_before(datetime.now(settings.zone).date(), 1)
     )
     with warehouse.engine() as engine:
         closed = close_month(
@@ -78,7 +80,7 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
             month,
             settings.exports_folder,
             manifest=dbt_target(settings) / "manifest.json",
-            company_currency=settings.company_currency,
+            settings=settings,
             code_version=code_version(),
         )
     return dg.MaterializeResult(
@@ -88,7 +90,3 @@ def month_close(config: CloseConfig, warehouse: Warehouse) -> dg.MaterializeResu
             "sha256": closed.lines_sha256,
         }
     )
-
-
-def _month_before(day: date) -> date:
-    return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)

@@ -19,6 +19,7 @@ from exports.finance.marts import MonthData, next_month, read_month
 from exports.finance.month import write_month
 from exports.finance.report import make_report
 from warehouse.locks import BILLING_RUN, advisory_lock
+from warehouse.settings import Settings
 from warehouse.tables import billed_line, month_close, odoo_push
 
 # Live lines that are not on their orders, lines of a dual run that are not on drafts. Nothing is
@@ -101,19 +102,20 @@ def close_month(
     folder: Path,
     *,
     manifest: Path,
-    company_currency: str = "CAD",
+    settings: Settings,
     code_version: str,
 ) -> MonthClose:
     """Closes the month (any day in it): checks it, writes its files, records version and hash.
 
     The lines and the margin of the last close add no version; files that went missing are written
-    anew then. Another margin is another version: what finance was handed never changes its figures.
+    anew then, and those that are there stay. Another margin is another version: what finance was
+    handed never changes its figures.
     Raises CloseRefusedError with every reason found, FinanceExportError as `export_month` does.
     Waits for a billing run that is under way, and keeps the next one out until it is done.
     """
     with engine.begin() as connection:
         advisory_lock(connection, BILLING_RUN)
-        data = read_month(engine, month, company_currency=company_currency)
+        data = read_month(engine, month, settings)
         last = connection.execute(
             sa.select(month_close)
             .where(month_close.c.month == data.month)
@@ -131,7 +133,7 @@ def close_month(
         report = make_report(
             data,
             manifest,
-            company_currency=company_currency,
+            company_currency=settings.company_currency,
             code_version=code_version,
             version=version,
         )
@@ -141,8 +143,9 @@ def close_month(
         digest = report.lines_sha256
         if last is not None and is_same:
             files = [folder / name for name in last.files]
-            if not all(path.exists() for path in files):
-                write_month(report, _files(folder, data, version))
+            missing = [path.name for path in files if not path.exists()]
+            if missing:
+                write_month(report, _files(folder, data, version), only=missing)
             return MonthClose(data.month, version, True, files, last.lines, last.amount, digest)
         export = write_month(report, _files(folder, data, version))
         connection.execute(

@@ -16,6 +16,7 @@ from adbc_driver_manager.dbapi import Error as AdbcError
 from psycopg import sql
 from sqlalchemy.engine import Engine, make_url
 
+from exports.billing_run import last_period_end
 from exports.finance.checks import LINE_QUERIES, CheckQuery
 from exports.finance.checks_margin import MARGIN_QUERIES
 from exports.finance.columns import (
@@ -32,6 +33,7 @@ from exports.finance.columns import (
 from exports.finance.errors import FinanceExportError
 from exports.finance.provenance import SOURCES, Source
 from exports.finance.tables import Kind, Mart, Row, Table
+from warehouse.settings import Settings
 
 # The marts must agree with each other: one snapshot for all of them.
 _ONE_SNAPSHOT = "set transaction isolation level repeatable read, read only"
@@ -214,15 +216,13 @@ def _require_columns(cursor: adbc.Cursor) -> None:
             )
 
 
-def read_month(
-    engine_or_url: Engine | str, month: dt.date, *, company_currency: str = "CAD"
-) -> MonthData:
+def read_month(engine_or_url: Engine | str, month: dt.date, settings: Settings) -> MonthData:
     """The month's rows of all marts, with what the checks count. `month` is any day in it.
 
     Raises FinanceExportError where the database does not answer, a mart or a column is missing,
     or the month has no billed lines or no margin.
     """
-    first = month.replace(day=1)
+    first, currency = month.replace(day=1), settings.company_currency
     try:
         with adbc.connect(libpq_url(engine_or_url)) as connection, connection.cursor() as cursor:
             cursor.execute(_ONE_SNAPSHOT)
@@ -230,9 +230,9 @@ def read_month(
             data = MonthData(
                 first,
                 {mart.name: _mart(cursor, mart, first) for mart in MARTS},
-                {query.name: _asked(cursor, query, first, company_currency)
+                {query.name: _asked(cursor, query, first, currency)
                  for query in (*LINE_QUERIES, *MARGIN_QUERIES)},
-                {source.name: _asked(cursor, source, first, company_currency)
+                {source.name: _asked(cursor, source, first, currency)
                  for source in SOURCES},
             )  # fmt: skip
     except AdbcError as error:
@@ -242,15 +242,16 @@ def read_month(
         ) from None
     for empty in (m for m in (data.lines, data.margin) if not m.rows):
         raise FinanceExportError(
-            f"marts.{empty.table.mart} has no rows for {data.label}. {_next_step(first)}"
+            f"marts.{empty.table.mart} has no rows for {data.label}. {_next_step(first, settings)}"
         )
     return data
 
 
-def _next_step(first: dt.date) -> str:
-    # A period is billed after its end and its grace: by then the next month is two days old.
-    due = next_month(first) + dt.timedelta(days=2)
-    if due > dt.date.today():
+def _next_step(first: dt.date, settings: Settings) -> str:
+    end = due = next_month(first)
+    while last_period_end(due, settings) < end:
+        due += dt.timedelta(days=1)
+    if due > dt.datetime.now(settings.zone).date():
         return f"Its periods end later: close it from {due} on, after `fusion-billing run`."
     return (
         f"`fusion-billing run --date {due}` bills what ended by then, "

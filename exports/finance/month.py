@@ -1,15 +1,16 @@
-"""The month's files for finance: workbook, page and three Parquet files, all of them or none."""
+"""The month's files for finance: workbook, page and three Parquet files, each of them whole."""
 
 from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from exports.finance.errors import FinanceExportError
 from exports.finance.figures import total_of
@@ -17,6 +18,8 @@ from exports.finance.marts import read_month
 from exports.finance.parquet import write_parquet
 from exports.finance.report import Report, make_report
 from exports.finance.workbook import write_workbook
+from warehouse.locks import BILLING_RUN, advisory_lock
+from warehouse.settings import Settings
 from warehouse.tables import billed_line, month_close
 
 
@@ -30,27 +33,46 @@ class MonthExport:
     lines_sha256: str
 
 
-def write_month(report: Report, folder: Path) -> MonthExport:
-    """Writes the files of `report` into `folder`: all of them under temporary names first.
-
-    Raises FinanceExportError where they cannot be written; files of an earlier export then stay.
-    """
+def _writers(report: Report) -> dict[str, Callable[[Report, Path], None]]:
+    """How each file is written, by name, from the report with the files beside it."""
     # Altair takes a second to import, which every Dagster process and every refusal would pay.
     from exports.finance.page import write_page
 
     data, label = report.data, report.data.label
+    return {
+        f"lines-{label}.parquet": lambda _, path: write_parquet(data.lines, path),
+        f"margin-{label}.parquet": lambda _, path: write_parquet(data.margin, path),
+        f"reconciliation-{label}.parquet": lambda _, path: write_parquet(data.reconciliation, path),
+        # Each names the ones before it with their hash; the workbook, written last, all.
+        f"fusion-billing-{label}.html": write_page,
+        f"fusion-billing-{label}.xlsx": write_workbook,
+    }
+
+
+def write_month(
+    report: Report, folder: Path, *, only: Collection[str] | None = None
+) -> MonthExport:
+    """Writes the files of `report` into `folder`: all of them under temporary names first. `only`
+    names those to write, where the others are there and stay as they are.
+
+    Raises FinanceExportError where they cannot be written; files of an earlier export then stay.
+    """
+    data, label = report.data, report.data.label
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
-            unfinished = Path(temporary)
-            write_parquet(data.lines, unfinished / f"lines-{label}.parquet")
-            write_parquet(data.margin, unfinished / f"margin-{label}.parquet")
-            write_parquet(data.reconciliation, unfinished / f"reconciliation-{label}.parquet")
-            # Each names the ones before it with their hash; the workbook, written last, all.
-            name = f"fusion-billing-{label}"
-            write_page(_beside(report, unfinished), unfinished / f"{name}.html")
-            write_workbook(_beside(report, unfinished), unfinished / f"{name}.xlsx")
-            files = [path.replace(folder / path.name) for path in sorted(unfinished.iterdir())]
+            unfinished: list[Path] = []
+            beside: list[Path] = []
+            for name, write in _writers(report).items():
+                if only is None or name in only:
+                    unfinished.append(Path(temporary) / name)
+                    write(report.beside(sorted(beside, key=_name)), unfinished[-1])
+                    beside.append(unfinished[-1])
+                else:
+                    beside.append(folder / name)
+            for path in unfinished:
+                path.replace(folder / path.name)
+            files = sorted(folder / path.name for path in beside)
     except OSError as error:
         raise FinanceExportError(
             f"The files of {label} could not be written: {error}. "
@@ -60,8 +82,8 @@ def write_month(report: Report, folder: Path) -> MonthExport:
     return MonthExport(files, len(data.lines.rows), total_of(ours, "amount"), report.lines_sha256)
 
 
-def _beside(report: Report, folder: Path) -> Report:
-    return report.beside(sorted(folder.iterdir()))
+def _name(path: Path) -> str:
+    return path.name
 
 
 def export_month(
@@ -70,7 +92,7 @@ def export_month(
     folder: Path,
     *,
     manifest: Path,
-    company_currency: str = "CAD",
+    settings: Settings,
     code_version: str,
 ) -> MonthExport:
     """Writes the month's files, as a draft, into `<folder>/YYYY-MM/`. `month` is any day in it;
@@ -79,15 +101,46 @@ def export_month(
     Raises FinanceExportError where marts are missing, the month has no lines, or a file cannot be
     written; nothing half written stays.
     """
-    data = read_month(engine_or_url, month, company_currency=company_currency)
+    data = read_month(engine_or_url, month, settings)
     report = make_report(
         data,
         manifest,
-        company_currency=company_currency,
+        company_currency=settings.company_currency,
         code_version=code_version,
         version=None,
     )
     return write_month(report, folder / data.label)
+
+
+def export_open_month(
+    engine: Engine,
+    month: dt.date,
+    folder: Path,
+    *,
+    manifest: Path,
+    settings: Settings,
+    code_version: str,
+) -> MonthExport | None:
+    """As `export_month`, unless the month is closed by now: a draft must not replace the files that
+    were attested. Waits for a close or a billing run that is under way, and keeps the next one out
+    until it is done."""
+    with engine.begin() as connection:
+        advisory_lock(connection, BILLING_RUN)
+        if _is_closed(connection, month.replace(day=1)):
+            return None
+        return export_month(
+            engine,
+            month,
+            folder,
+            manifest=manifest,
+            settings=settings,
+            code_version=code_version,
+        )
+
+
+def _is_closed(connection: Connection, month: dt.date) -> bool:
+    closed = sa.select(sa.exists().where(month_close.c.month == month))
+    return bool(connection.execute(closed).scalar_one())
 
 
 def open_months(engine: Engine) -> list[dt.date]:

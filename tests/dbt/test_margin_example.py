@@ -13,6 +13,7 @@ import pytest
 from dbt_process import run_dbt
 
 from exports.finance.marts import read_month
+from warehouse.settings import Settings
 
 D = Decimal
 ZONE = ZoneInfo("America/Toronto")
@@ -210,7 +211,7 @@ def test_a_close_finds_nothing_against_what_was_just_built(
 ) -> None:
     """Its own questions, put to the marts that dbt builds: of costs one by one, of what came since,
     of October's one line, which was invoiced as it was billed."""
-    data = read_month(database_url, date(2026, 10, 1))
+    data = read_month(database_url, date(2026, 10, 1), Settings())
     (line,) = data.lines.rows
     assert (line["line_key"], line["odoo_invoiced"]) == (LINE_KEY, D("10.01"))
     assert (data.found["allocated"], data.found["without_rate"], data.found["cost"]) == ([], [], [])

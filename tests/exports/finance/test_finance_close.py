@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from finance_marts import BUILT
 from finance_world import World, line, lines_of
 from openpyxl import load_workbook
@@ -15,13 +18,22 @@ from openpyxl import load_workbook
 from exports.canonical import lines_sha256
 from exports.finance.close import MonthClose, close_month
 from exports.finance.errors import CloseRefusedError, FinanceExportError
+from exports.finance.month import MonthExport, export_open_month, open_months
+from warehouse.locks import BILLING_RUN, advisory_lock
+from warehouse.settings import Settings
+from warehouse.tables import month_close
 
 D = Decimal
 
 
 def close(world: World, month: dt.date, folder: Path) -> MonthClose:
     return close_month(
-        world.engine, month, folder, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        month,
+        folder,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
 
 
@@ -81,6 +93,91 @@ def test_lost_files_of_a_closed_month_are_written_anew(world: World, tmp_path: P
     assert again.already_closed
     assert {path: path.read_bytes() for path in again.files} == written
     assert len(recorded(world, month)) == 1
+
+
+def test_only_what_was_lost_is_written_anew(world: World, tmp_path: Path) -> None:
+    """The invoices were paid back since: that is no other close, and changes no file that is there.
+    The workbook that is written anew names the files beside it as they are."""
+    month = dt.date(2022, 8, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    first = close(world, month, tmp_path)
+    kept = {path: path.read_bytes() for path in first.files if path.suffix != ".xlsx"}
+    (workbook,) = (path for path in first.files if path.suffix == ".xlsx")
+    workbook.unlink()
+    world.run("update marts.fct_billed_lines set odoo_payment_state = 'reversed'")
+    again = close(world, month, tmp_path)
+    assert (again.version, again.already_closed, again.files) == (1, True, first.files)
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert sorted(workbook.parent.iterdir()) == first.files
+    rows = list(load_workbook(workbook)["Provenance"].iter_rows(values_only=True))
+    hashes = {row[0]: row[2] for row in rows}
+    for path, content in kept.items():
+        assert hashes[path.name] == hashlib.sha256(content).hexdigest(), path.name
+
+
+def draft(world: World, month: dt.date, folder: Path) -> MonthExport | None:
+    return export_open_month(
+        world.engine,
+        month,
+        folder,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
+    )
+
+
+def test_a_draft_does_not_replace_the_files_of_a_close(world: World, tmp_path: Path) -> None:
+    """The months were listed before one of them was closed."""
+    month = dt.date(2022, 9, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    before = draft(world, month, tmp_path)
+    assert before is not None
+    assert "Draft, not closed" in before.files[0].read_text()
+    assert month in open_months(world.engine)
+    closed = close(world, month, tmp_path)
+    written = {path: path.read_bytes() for path in closed.files}
+    world.run("update marts.fct_billed_lines set odoo_payment_state = 'reversed'")
+    assert draft(world, month, tmp_path) is None
+    assert {path: path.read_bytes() for path in closed.files} == written
+    assert month not in open_months(world.engine)
+
+
+def test_a_draft_waits_for_a_close_that_is_under_way(world: World, tmp_path: Path) -> None:
+    month = dt.date(2022, 10, 1)
+    world.fill(month)
+    world.bill(lines_of(month))
+    with ThreadPoolExecutor(1) as pool, world.engine.connect() as closing:
+        advisory_lock(closing, BILLING_RUN)
+        waiting = pool.submit(draft, world, month, tmp_path)
+        wait_for_a_waiter(world)
+        closing.execute(
+            sa.insert(month_close).values(
+                month=month,
+                version=1,
+                files=[],
+                lines=6,
+                amount=0,
+                lines_sha256="",
+                code_version="test",
+            )
+        )
+        closing.commit()
+        assert waiting.result(timeout=20) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def wait_for_a_waiter(world: World) -> None:
+    """Returns once a session of this database waits for an advisory lock."""
+    deadline = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
+    while dt.datetime.now(dt.UTC) < deadline:
+        if world.query(
+            "select pid from pg_locks where locktype = 'advisory' and not granted"
+            " and database = (select oid from pg_database where datname = current_database())"
+        ):
+            return
+    pytest.fail("nobody came to wait at the lock")
 
 
 def test_another_margin_is_another_version(world: World, tmp_path: Path) -> None:

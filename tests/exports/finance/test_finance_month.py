@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -20,9 +21,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from exports.canonical import lines_sha256
 from exports.finance.errors import FinanceExportError
-from exports.finance.marts import MartRows
+from exports.finance.marts import MartRows, months_before, read_month
 from exports.finance.month import MonthExport, export_month
 from exports.finance.parquet import write_parquet
+from warehouse.settings import Settings
 
 FEBRUARY = dt.date(2026, 2, 1)
 D = Decimal
@@ -49,7 +51,12 @@ def february(world: World) -> World:
 
 def export(world: World, folder: Path, month: dt.date = FEBRUARY) -> MonthExport:
     return export_month(
-        world.engine, month, folder, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        month,
+        folder,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
 
 
@@ -93,7 +100,12 @@ def test_a_url_does_as_well_as_an_engine(
     february: World, database_url: str, tmp_path: Path
 ) -> None:
     by_url = export_month(
-        database_url, FEBRUARY, tmp_path, manifest=february.manifest, code_version="0.1.0+test"
+        database_url,
+        FEBRUARY,
+        tmp_path,
+        manifest=february.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
     assert by_url.lines == 6
 
@@ -260,7 +272,14 @@ def test_a_missing_or_foreign_manifest_is_named(february: World, tmp_path: Path)
         if text is not None:
             manifest.write_text(text)
         with pytest.raises(FinanceExportError, match=r"manifest.*fusion-billing reconcile"):
-            export_month(february.engine, FEBRUARY, tmp_path, manifest=manifest, code_version="x")
+            export_month(
+                february.engine,
+                FEBRUARY,
+                tmp_path,
+                manifest=manifest,
+                settings=Settings(),
+                code_version="x",
+            )
 
 
 def test_the_figures_of_the_summary_are_formulas(february: World, tmp_path: Path) -> None:
@@ -598,7 +617,7 @@ def test_what_is_in_another_currency_is_counted_and_in_no_sum(
             r"marts\.rpt_finance_build has no column cost_drivers_md5",
         ),
         ("drop table marts.rpt_rating_build", r"marts\.rpt_rating_build does not exist"),
-        ("truncate marts.fct_billed_lines", r"no rows for 2026-02.*run --date 2026-03-03"),
+        ("truncate marts.fct_billed_lines", r"no rows for 2026-02.*run --date 2026-03-02"),
         ("truncate marts.fct_margin_monthly", r"fct_margin_monthly has no rows for 2026-02"),
     ],
 )
@@ -612,6 +631,31 @@ def test_what_is_missing_is_named_with_the_next_command(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("grace", "day"),
+    [(0, "2026-03-01"), (24, "2026-03-02"), (30, "2026-03-03"), (240, "2026-03-12")],
+)
+def test_an_empty_month_is_billed_once_its_grace_is_over(
+    world: World, grace: int, day: str
+) -> None:
+    """In hours: ten days on, 240 of them have not passed, for 8 March has 23."""
+    with pytest.raises(FinanceExportError, match=f"run --date {day}`"):
+        read_month(world.engine, FEBRUARY, Settings(usage_grace_hours=grace))
+
+
+def test_today_is_the_companys(world: World) -> None:
+    """The grace ends where the day that begins first on earth does: 26 hours later elsewhere."""
+    today = dt.datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    grace = 24 * (today.day - 1)
+    for zone, said in (
+        ("Pacific/Kiritimati", f"`fusion-billing run --date {today}`"),
+        ("Etc/GMT+12", f"close it from {today} on"),
+    ):
+        settings = Settings(usage_grace_hours=grace, company_timezone=zone)
+        with pytest.raises(FinanceExportError, match=re.escape(said)):
+            read_month(world.engine, months_before(today, 1), settings)
+
+
 def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FinanceExportError, match="fusion-billing doctor") as raised:
         export_month(
@@ -619,6 +663,7 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
             FEBRUARY,
             tmp_path,
             manifest=tmp_path / "manifest.json",
+            settings=Settings(),
             code_version="x",
         )
     assert "\n" not in str(raised.value)

@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 from exports.canonical import lines_sha256
 from exports.finance.close import close_month
 from exports.finance.month import MonthExport, export_month
+from warehouse.settings import Settings
 
 FEBRUARY = dt.date(2026, 2, 1)
 VOID = {"meta", "br", "path", "rect", "line", "circle", "col"}
@@ -57,7 +58,12 @@ class Tree(HTMLParser):
 def exported(world: World, tmp_path: Path) -> MonthExport:
     world.fill(FEBRUARY)
     return export_month(
-        world.engine, FEBRUARY, tmp_path, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        FEBRUARY,
+        tmp_path,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
 
 
@@ -92,7 +98,12 @@ def test_a_closed_month_says_so(world: World, tmp_path: Path) -> None:
     world.fill(month)
     world.bill(lines_of(month))
     closed = close_month(
-        world.engine, month, tmp_path, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        month,
+        tmp_path,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
     assert '<p class="state closed">Closed, version 1</p>' in closed.files[0].read_text()
     names = [name for (name,) in world.query("select unnest(files) from ops.month_close")]
@@ -160,7 +171,12 @@ def test_what_comes_from_data_is_escaped(world: World, tmp_path: Path) -> None:
     ):
         world.run(f"update marts.{mart} set {column} = :nasty", nasty=nasty)
     result = export_month(
-        world.engine, FEBRUARY, tmp_path, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        FEBRUARY,
+        tmp_path,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
     html = result.files[0].read_text()
     assert "<script" not in html
@@ -244,7 +260,12 @@ def test_a_long_month_stays_light(world: World, tmp_path: Path) -> None:
     world.fill(FEBRUARY)
     world.add_lines(many)
     result = export_month(
-        world.engine, FEBRUARY, tmp_path, manifest=world.manifest, code_version="0.1.0+test"
+        world.engine,
+        FEBRUARY,
+        tmp_path,
+        manifest=world.manifest,
+        settings=Settings(),
+        code_version="0.1.0+test",
     )
     html = result.files[0].read_text()
     assert "50 of 2,006 rows; the workbook has them all." in html
