@@ -159,7 +159,10 @@ MODELS: dict[str, dict[str, Field]] = {
         "tz": Field("selection", "Timezone"),
         "group_ids": many2many("res.groups", "Groups"),
     },
-    "res.groups": {"name": Field(label="Name", required=True)},
+    "res.groups": {
+        "name": Field(label="Name", required=True),
+        "implied_ids": many2many("res.groups", "Inherits"),
+    },
     "uom.uom": {"name": Field(label="Unit", required=True), "active": ACTIVE},
 }
 

@@ -1,4 +1,4 @@
-"""Products, their variants, and the pricelist."""
+"""Products and their variants."""
 
 from __future__ import annotations
 
@@ -64,11 +64,6 @@ MODELS: dict[str, dict[str, Field]] = {
         "standard_price": Field("float", "Cost"),
         "active": ACTIVE,
         "lst_price": behind("product_tmpl_id", "list_price", "float", "Sales Price"),
-    },
-    "product.pricelist": {
-        "name": Field(label="Pricelist Name", required=True),
-        "currency_id": many2one("res.currency", "Currency", required=True),
-        "active": ACTIVE,
     },
 }
 

@@ -10,7 +10,8 @@ from sandbox.odoo import threads
 from sandbox.odoo.environment import Behaviour, Environment
 from sandbox.odoo.errors import UserError, WrongValue
 from sandbox.odoo.fields import Row, exact, half_up
-from sandbox.odoo.taxes import Base, mapped, of_document, of_line
+from sandbox.odoo.pricelists import line_discount, line_price, shows_discounts
+from sandbox.odoo.taxes import Base, included, mapped, of_document, of_line
 
 ORDER, LINE = "sale.order", "sale.order.line"
 PROTECTED = (
@@ -41,7 +42,9 @@ def _prepare_line(env: Environment, row: Row) -> None:
     if "price_unit" in row:
         row.setdefault("technical_price_unit", row["price_unit"])
     else:
-        row["price_unit"] = row["technical_price_unit"] = _list_price(env, row)
+        row["price_unit"] = row["technical_price_unit"] = line_price(env, row)
+    if "discount" not in row:
+        row["discount"] = line_discount(env, row)
     row.setdefault("name", product_text(env, row["product_id"]))
     row.setdefault("product_uom_id", env.value("product.product", row["product_id"], "uom_id"))
     row.setdefault("tax_ids", _taxes(env, row))
@@ -51,10 +54,6 @@ def product_text(env: Environment, product: int) -> str:
     described = env.value("product.product", product, "description_sale")
     name = str(env.display_name("product.product", product))
     return f"{name}\n{described}" if described else name
-
-
-def _list_price(env: Environment, row: Row) -> float:
-    return float(env.value("product.product", row["product_id"], "list_price"))
 
 
 def _taxes(env: Environment, row: Row) -> list[int]:
@@ -84,6 +83,9 @@ def _line_writing(env: Environment, ids: list[int], row: Row, names: set[str]) -
     if "product_uom_qty" in row and "price_unit" not in names:
         for old in rows:
             _reset_price(env, old)
+    if "product_uom_qty" in row and "discount" not in names and shows_discounts(env):
+        for old in rows:
+            _reset_discount(env, old)
 
 
 def _product_updatable(env: Environment, row: Row) -> bool:
@@ -103,8 +105,14 @@ def _reset_price(env: Environment, row: Row) -> None:
         exact(row.get("technical_price_unit", 0.0)), 2
     )
     if not by_hand:
-        price = _list_price(env, row)
+        price = line_price(env, row)
         env.update(LINE, row["id"], {"price_unit": price, "technical_price_unit": price})
+
+
+def _reset_discount(env: Environment, row: Row) -> None:
+    """Of the same trap, where the feature "Discounts" is on: one by hand goes as well."""
+    if row.get("product_id"):
+        env.update(LINE, row["id"], {"discount": line_discount(env, row)})
 
 
 def _lines_written(env: Environment, ids: list[int], values: Row) -> None:
@@ -179,7 +187,10 @@ def _invoicing(env: Environment, row: Row) -> Row:
     result["qty_to_invoice"] = float(left)
     # Odoo subtracts doubles and rounds then, so what is left of half a cent is 0.00 or -0.01.
     price = row["price_unit"] * (1 - row.get("discount", 0.0) / 100)
-    open_amount = price * row.get(counted, 0.0) - float(untaxed)
+    amount = price * row.get(counted, 0.0)
+    if included(env, row.get("tax_ids", [])):
+        amount = float(of_line(env, order_base(row, counted)).untaxed)
+    open_amount = amount - float(untaxed)
     result["untaxed_amount_to_invoice"] = float(half_up(exact(open_amount), 2))
     if left:
         result["invoice_status"] = "to invoice"

@@ -16,6 +16,7 @@ from sandbox.odoo import (
     order_lines,
     orders,
     payments,
+    pricelists,
     taxes,
     threads,
 )
@@ -44,11 +45,21 @@ LABELS = {
     "account.tax": "Tax",
 }
 
-PARTS = (models_base, models_product, models_system, taxes, models_sale, models_account, threads)
+PARTS = (
+    models_base,
+    models_product,
+    pricelists,
+    models_system,
+    taxes,
+    models_sale,
+    models_account,
+    threads,
+)
 
 BEHAVIOURS: dict[str, Behaviour] = {
     **models_base.BEHAVIOURS,
     **models_product.BEHAVIOURS,
+    **pricelists.BEHAVIOURS,
     **taxes.BEHAVIOURS,
     **orders.BEHAVIOURS,
     **order_lines.BEHAVIOURS,

@@ -39,7 +39,7 @@ GROUP_TAXES = {
     "12% GST+PST MB": ("5% GST", "7% PST MB"),
     "14.975% GST+QST": ("5% GST", "9.975% QST"),
 }
-# (module, name): label. The administrator is in all of them.
+# (module, name): label. The administrator is in all of them but those of settings that are off.
 GROUPS = {
     ("base", "group_user"): "Role / User",
     ("base", "group_system"): "Role / Administrator",
@@ -49,6 +49,7 @@ GROUPS = {
     ("account", "group_account_invoice"): "Invoicing / Invoicing",
     ("account", "group_account_manager"): "Invoicing / Administrator",
 }
+SETTINGS = {("sale", "group_discount_per_so_line"): "Discount on lines"}
 
 
 def seed(env: Environment) -> None:
@@ -105,7 +106,8 @@ def seed(env: Environment) -> None:
         "decimal.precision",
         [{"name": "Product Unit"}, {"name": "Product Price"}, {"name": "Discount"}],
     )
-    _external_ids(env, groups, currencies)
+    settings = env.create("res.groups", [{"name": label} for label in SETTINGS.values()])
+    _external_ids(env, [*groups, *settings], currencies)
 
 
 def _made(env: Environment, model: str, values: list[dict[str, Any]]) -> dict[str, int]:
@@ -213,7 +215,7 @@ def _accounting(env: Environment) -> None:
 def _external_ids(env: Environment, groups: list[int], currencies: dict[str, int]) -> None:
     rows = [
         {"module": module, "name": name, "model": "res.groups", "res_id": group}
-        for (module, name), group in zip(GROUPS, groups, strict=True)
+        for (module, name), group in zip([*GROUPS, *SETTINGS], groups, strict=True)
     ]
     rows += [
         {"module": "base", "name": name, "model": "res.currency", "res_id": number}

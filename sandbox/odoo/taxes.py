@@ -20,6 +20,12 @@ from sandbox.odoo.models_base import ACTIVE, many2many, many2one, selection
 if TYPE_CHECKING:
     from sandbox.odoo.environment import Environment
 
+
+def _price_include(env: Environment, model: str, number: int) -> bool:
+    """The company's default is the other way round: "tax_excluded"."""
+    return bool(env.value(model, number, "price_include_override") == "tax_included")
+
+
 MODELS: dict[str, dict[str, Field]] = {
     "account.tax": {
         "name": Field(label="Tax Name", required=True),
@@ -28,7 +34,8 @@ MODELS: dict[str, dict[str, Field]] = {
             "Tax Computation", "group", "fixed", "percent", "division", default="percent"
         ),
         "amount": Field("float", "Amount"),
-        "price_include": Field("boolean", "Included in Price"),
+        "price_include": Field("boolean", "Price Include", compute=_price_include),
+        "price_include_override": selection("Included in Price", "tax_included", "tax_excluded"),
         "description": Field("html", "Description"),
         "invoice_label": Field(label="Label on Invoices"),
         "sequence": Field("integer", "Sequence", default=1),
@@ -124,12 +131,23 @@ def parts(env: Environment, taxes: Iterable[int]) -> list[tuple[int, Decimal]]:
     return rates
 
 
+def included(env: Environment, taxes: Iterable[int]) -> Decimal:
+    """What the taxes that prices include add to a net amount, as a fraction of it."""
+    rates = [rate for tax, rate in parts(env, taxes) if _price_include(env, "account.tax", tax)]
+    return sum(rates, Decimal(0))
+
+
 def of_line(env: Environment, base: Base) -> Amounts:
     """Every part rounded half-up to cents."""
+    net = _net(env, base)
     return Amounts(
-        half_up(base.amount, 2),
-        {tax: half_up(base.amount * rate, 2) for tax, rate in parts(env, base.taxes)},
+        half_up(net, 2),
+        {tax: half_up(net * rate, 2) for tax, rate in parts(env, base.taxes)},
     )
+
+
+def _net(env: Environment, base: Base) -> Decimal:
+    return base.amount / (1 + included(env, base.taxes))
 
 
 def of_document(env: Environment, bases: list[Base]) -> Amounts:
@@ -138,7 +156,8 @@ def of_document(env: Environment, bases: list[Base]) -> Amounts:
     untaxed = Decimal(0)
     taxes: dict[int, Decimal] = defaultdict(Decimal)
     for base in bases:
-        amount = half_up(base.amount, 2) if per_line else base.amount
+        net = _net(env, base)
+        amount = half_up(net, 2) if per_line else net
         untaxed += amount
         for tax, rate in parts(env, base.taxes):
             taxes[tax] += half_up(amount * rate, 2) if per_line else amount * rate
