@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from exports.line_form import Form, Precision, describe, line_form, to_cents
-from exports.push_problems import Judge, Problem
-from odoo_gateway.client import OdooClient, Record
+from exports.push_problems import Judge, Problem, tax_included
+from odoo_gateway.client import Record
 
 Line = Mapping[str, Any]
 
@@ -60,10 +60,9 @@ class SubscriptionOrders:
     state = "verified"
     fields = ("order_id", "x_fc_line_key", "qty_delivered", "price_unit", "discount", "tax_ids")
 
-    def __init__(self, client: OdooClient, judge: Judge, precision: Precision) -> None:
+    def __init__(self, judge: Judge, precision: Precision) -> None:
         self._judge = judge
         self._precision = precision
-        self._rates = _rates(client)
 
     def look(self, lines: Sequence[Line]) -> None:
         return
@@ -86,15 +85,17 @@ class SubscriptionOrders:
         }
 
     def reading(self, line: Line, record: Record) -> Reading:
-        subtotal = _subtotal(record)
-        tax = _tax(subtotal, [self._rates.get(tax) for tax in record["tax_ids"]])
+        taxes = self._judge.taxes
+        subtotal = taxes.net(_subtotal(record), record["tax_ids"])
+        tax = taxes.tax(subtotal, record["tax_ids"])
         if record["order_id"] != line["odoo_order_id"]:
             problem = Problem(
                 "other_order",
                 f"Odoo has it on order {record['order_id']}, the ledger on {line['odoo_order_id']}",
             )
             return Reading(subtotal, tax, problem)
-        return Reading(subtotal, tax, edited(subtotal, line))
+        inside = tax_included(taxes.in_price(record["tax_ids"]), "the line")
+        return Reading(subtotal, tax, inside or edited(subtotal, line))
 
 
 def form_of(line: Line, precision: Precision) -> Form:
@@ -107,6 +108,8 @@ def common_values(line: Line, form: Form) -> dict[str, Any]:
         "product_id": line["odoo_product_id"],
         "name": describe(line),
         "price_unit": float(form.price),
+        # Or Odoo puts the one of the customer's price list on it (test_odoo_pricing.py).
+        "discount": 0,
         "x_fc_line_key": line["line_key"],
         "x_fc_period_start": line["period_start"].isoformat(),
         "x_fc_period_end": line["period_end"].isoformat(),
@@ -122,33 +125,6 @@ def edited(subtotal: Decimal, line: Line) -> Problem | None:
         f"Odoo has {subtotal}, the ledger {line['amount']}: set the line back, or adjust the"
         " ledger by a correction",
     )
-
-
-def _rates(client: OdooClient) -> dict[int, Decimal | None]:
-    """account.tax → what it takes of a subtotal as a fraction; None: not a share of it. Groups
-    such as GST + QST are the sum of their parts."""
-    fields = ["amount_type", "amount", "price_include", "children_tax_ids"]
-    taxes = {record["id"]: record for record in client.search_read("account.tax", [], fields)}
-
-    def rate(tax: int) -> Decimal | None:
-        record = taxes[tax]
-        if record["amount_type"] == "group":
-            parts = [rate(child) for child in record["children_tax_ids"]]
-            known = [part for part in parts if part is not None]
-            return sum(known, Decimal(0)) if len(known) == len(parts) else None
-        if record["amount_type"] != "percent" or record["price_include"]:
-            return None
-        return Decimal(str(record["amount"])) / 100
-
-    return {tax: rate(tax) for tax in taxes}
-
-
-def _tax(subtotal: Decimal, rates: Sequence[Decimal | None]) -> Decimal | None:
-    """Of a line by itself, in cents; None where a tax is not a share of the subtotal."""
-    known = [rate for rate in rates if rate is not None]
-    if len(known) < len(rates):
-        return None
-    return sum((to_cents(subtotal, rate) for rate in known), Decimal(0))
 
 
 def _subtotal(record: Record) -> Decimal:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from exports.line_taxes import Taxes
 from odoo_gateway.client import Domain, OdooClient, Record
 
 _Line = Mapping[str, Any]
@@ -30,6 +31,7 @@ PROBLEMS = {
     "subscription_paused": "the subscription is paused",
     "subscription_closed": "the subscription is closed: nobody invoices its order any more",
     "currency_differs": "order and line are in different currencies",
+    "tax_included": "a tax that is in the price would come out of the ledger's net amount",
     "no_tax_position": "the customer's address gives Odoo no tax position, or the one for abroad",
     "product_missing": "the charge has no product in the catalogue, or it was deleted",
     "product_archived": "the charge's product is archived",
@@ -57,6 +59,18 @@ def refusal(name: str, message: str) -> Problem:
     return Problem("refused_by_odoo", message)
 
 
+def tax_included(names: Sequence[str], owner: str) -> Problem | None:
+    """`names` are those taxes of `owner` that are in its price."""
+    if not names:
+        return None
+    return Problem(
+        "tax_included",
+        f"{', '.join(names)} of {owner} is included in the price, and Odoo would invoice the amount"
+        " less the tax: set the tax to `Tax excluded`, or take another in product or fiscal"
+        " position and update the order's taxes; then push again",
+    )
+
+
 @dataclass(frozen=True)
 class Judge:
     """What is the same for all lines of a push, read once from Odoo."""
@@ -67,10 +81,12 @@ class Judge:
     # account.fiscal.position → its country, False for the one of abroad.
     positions: Mapping[int, Any]
     home: Any  # the company's country
+    taxes: Taxes
 
     @classmethod
     def of(cls, client: OdooClient) -> Judge:
-        wanted = ("name", "state", "locked", "currency_id", "partner_id", "fiscal_position_id")
+        wanted: tuple[str, ...] = ("name", "state", "locked", "partner_id")
+        wanted += ("company_id", "currency_id", "fiscal_position_id")
         known = client.fields_get("sale.order")
         optional = ("subscription_state",) if "subscription_state" in known else ()
         positions = client.search_read(
@@ -86,6 +102,7 @@ class Judge:
             },
             {record["id"]: record["country_id"] for record in positions if record["auto_apply"]},
             company[0]["country_id"] if company else False,
+            Taxes.of(client),
         )
 
     def problems(self, lines: Sequence[_Line], *, as_drafts: bool = False) -> dict[str, Problem]:
@@ -130,7 +147,9 @@ class Judge:
     def _products(self, lines: Sequence[_Line]) -> dict[int, Record]:
         ids = {line["odoo_product_id"] for line in lines if line["odoo_product_id"] is not None}
         found = self.client.search_read(
-            "product.product", [("id", "in", sorted(ids))], ["name", "active", "invoice_policy"]
+            "product.product",
+            [("id", "in", sorted(ids))],
+            ["name", "active", "invoice_policy", "taxes_id"],
         )
         return {record["id"]: record for record in found}
 
@@ -187,4 +206,9 @@ class Judge:
                 f"product {product['name']} is invoiced by ordered quantities: set its invoicing"
                 " policy to delivered quantities",
             )
-        return None
+        taxes = self.taxes.of_line(
+            product["taxes_id"], order["company_id"], order["fiscal_position_id"]
+        )
+        return tax_included(
+            self.taxes.in_price(taxes), f"product {product['name']} on order {order['name']}"
+        )

@@ -109,7 +109,7 @@ def _destinations(client: OdooClient) -> dict[str, Destination]:
     """By route. What is the same for all lines of a push is read of Odoo once."""
     judge, precision = Judge.of(client), precision_of(client)
     return {
-        "order": SubscriptionOrders(client, judge, precision),
+        "order": SubscriptionOrders(judge, precision),
         "draft": Drafts(client, judge, precision),
     }
 

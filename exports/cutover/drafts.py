@@ -15,7 +15,7 @@ from typing import Any
 from exports.create_once import create_once
 from exports.destination import Line, Reading, common_values, edited, form_of
 from exports.line_form import Precision, period_text, to_cents
-from exports.push_problems import Judge, Problem
+from exports.push_problems import Judge, Problem, tax_included
 from odoo_gateway.client import OdooClient, Record
 
 ORDER, KEY = "sale.order", "x_fc_dual_run_key"
@@ -45,6 +45,7 @@ class Drafts:
         "qty_delivered",
         "price_subtotal",
         "price_tax",
+        "tax_ids",
         "state",
     )
 
@@ -142,7 +143,12 @@ class Drafts:
                 f"Odoo has a delivered quantity of {record['qty_delivered']}, which it would"
                 " invoice once the draft is confirmed: set it to 0",
             )
-        return _left_as_draft(record["state"], str(record["order_id"])) or edited(subtotal, line)
+        inside = self._judge.taxes.in_price(record["tax_ids"])
+        return (
+            _left_as_draft(record["state"], str(record["order_id"]))
+            or tax_included(inside, "the line")
+            or edited(subtotal, line)
+        )
 
 
 def _left_as_draft(state: str, name: str) -> Problem | None:

@@ -48,8 +48,7 @@ def included_tax(world: World, **values: Any) -> Iterator[int]:
         amount=13.0,
         amount_type="percent",
         type_tax_use="sale",
-        price_include_override="tax_included",
-        **values,
+        **{"price_include_override": "tax_included", **values},
     )
     try:
         yield number
