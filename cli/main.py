@@ -51,7 +51,7 @@ UNUSABLE = {
     "exports.finance.errors": ("FinanceExportError",),
     "exports.margins": ("MarginsError",),
     "exports.commands.outcomes": ("ApplyBusyError",),
-    "exports.usage_lines": ("NothingRatedError", "PushBusyError"),
+    "exports.usage_lines": ("NothingRatedError", "NoRunError", "PushBusyError"),
     "ingest.api.server": ("ServeError",),
     "ingest.app_billing.files": ("AppBillingFileError",),
     "ingest.costs.drivers": ("NoMetricsError",),

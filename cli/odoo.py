@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DryRunOption, FormatOption, warehouse
+from cli.options import DryRunOption, FormatOption, parse_date, warehouse
 from cli.output import Format, show
 from exports.commands.applying import apply_commands
 from exports.push_record import settle_invoiced
@@ -59,14 +59,22 @@ def odoo_mirror(
 
 
 @group.command("push")
-def odoo_push(dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE) -> None:
+def odoo_push(
+    run: Annotated[
+        str, typer.Option("--run", metavar="DATE", help="Only lines of that date's billing runs.")
+    ] = "",
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
     """Put the ledger's lines onto subscriptions, by line_key, and read them back."""
+    run_date = parse_date(run) if run else None
     current = settings()
     with warehouse() as engine:
         result = push(
             engine,
             connect_from(current),
             database=f"{current.odoo_url}/{current.odoo_db}",
+            run_date=run_date,
             dry_run=dry_run,
         )
     show(result, format_, title="Push")

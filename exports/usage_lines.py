@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,7 @@ from exports.destination import Destination, SubscriptionOrders
 from exports.line_form import Precision
 from exports.push_problems import Judge, Problem
 from odoo_gateway.client import OdooClient, Record
+from odoo_gateway.uniqueness import require_indexes
 from warehouse.locks import session_lock
 
 _Line = dict[str, Any]
@@ -36,6 +38,10 @@ LINES_PER_CREATE = 200
 
 class NothingRatedError(Exception):
     """dbt has not built the marts."""
+
+
+class NoRunError(Exception):
+    """No billing run has that date."""
 
 
 class PushBusyError(Exception):
@@ -75,26 +81,42 @@ _PENDING = routed("""
         on unsettled.line_key = billed.line_key
     left join marts.dim_charge as charges
         on regexp_replace(billed.charge_key, '/true_up$', '') = charges.charge_key
+    where
+        cast(:run_date as date) is null
+        or billed.run_id in (select run_id from ops.billing_run where run_date = :run_date)
     order by billed.odoo_order_id, billed.line_key
 """)
 
 
-def push(engine: Engine, client: OdooClient, *, database: str, dry_run: bool = False) -> PushResult:
-    """Brings Odoo to the ledger's state. `database` names the Odoo for the lock, e.g. url and name.
+_HAS_RUN = sa.text("select run_id from ops.billing_run where run_date = :run_date limit 1")
+
+
+def push(
+    engine: Engine,
+    client: OdooClient,
+    *,
+    database: str,
+    run_date: date | None = None,
+    dry_run: bool = False,
+) -> PushResult:
+    """Brings Odoo to the ledger's state. `database` names the Odoo for the lock, e.g. url and name;
+    with `run_date`, only the lines that the billing runs of that date wrote are pushed.
 
     A refused line is recorded with Odoo's reason and stops no other. Raises PushBusyError where
-    another push holds the lock, OdooTransientError where Odoo stays away; what was pushed until
-    then is recorded, and the next push settles the rest by reading.
+    another push holds the lock, NoRunError, OdooRefusedError where Odoo lacks the indexes that keep
+    a line from standing twice, OdooTransientError where Odoo stays away; what was pushed until then
+    is recorded, and the next push settles the rest by reading.
     """
     with session_lock(engine, f"push:{database}") as taken:
         if not taken:
             raise PushBusyError(
                 f"Another push is at work on {database}. Let it finish, then repeat."
             )
-        pending = _pending(engine)
+        pending = _pending(engine, run_date)
         result = PushResult(pending=len(pending))
         if not pending:
             return result
+        require_indexes(client)
         if not dry_run:
             push_record.plan(engine, pending)
         destinations = _destinations(client)
@@ -114,12 +136,20 @@ def _destinations(client: OdooClient) -> dict[str, Destination]:
     }
 
 
-def _pending(engine: Engine) -> list[_Line]:
-    try:
-        with engine.connect() as connection:
-            return [dict(row) for row in connection.execute(_PENDING).mappings()]
-    except sa.exc.ProgrammingError:
-        raise NothingRatedError("Nothing is rated yet: `fusion-billing run` comes first.") from None
+def _pending(engine: Engine, run_date: date | None) -> list[_Line]:
+    with engine.connect() as connection:
+        if run_date is not None and not connection.execute(_HAS_RUN, {"run_date": run_date}).all():
+            raise NoRunError(
+                f"No billing run has the date {run_date}: `fusion-billing run --date {run_date}`"
+                " makes one."
+            )
+        try:
+            rows = connection.execute(_PENDING, {"run_date": run_date}).mappings()
+        except sa.exc.ProgrammingError:
+            raise NothingRatedError(
+                "Nothing is rated yet: `fusion-billing run` comes first."
+            ) from None
+        return [dict(row) for row in rows]
 
 
 def _batches(lines: Sequence[_Line], size: int) -> Iterator[Sequence[_Line]]:

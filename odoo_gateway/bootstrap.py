@@ -71,7 +71,8 @@ def bootstrap(client: OdooClient) -> list[Step]:
 
 
 def _phases() -> Sequence[Phase]:
-    return (_native_fields, _models, _one2manys, _rights, unique_indexes, screens)
+    # The indexes before what may be refused for other reasons: exactly-once rests on them.
+    return (_native_fields, _models, unique_indexes, _one2manys, _rights, screens)
 
 
 def _native_fields(client: OdooClient, apply: bool) -> list[Step]:

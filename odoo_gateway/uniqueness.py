@@ -69,6 +69,19 @@ def unique_indexes(client: OdooClient, apply: bool) -> list[Step]:
     return steps + missing
 
 
+def require_indexes(client: OdooClient) -> None:
+    """OdooRefusedError where an index is missing: what rests on it could stand twice."""
+    actions = client.search_read(SERVER_ACTION, [("name", "=", LISTER)], ["id"])
+    existing = _names(client, actions[0]["id"]) if actions else []
+    missing = [index_name(each) for each in schema.UNIQUE_INDEXES]
+    missing = [name for name in missing if name not in existing]
+    if missing:
+        raise OdooRefusedError(
+            f"Odoo lacks {len(missing)} of the unique indexes by which nothing is made twice"
+            f" ({', '.join(missing[:2])}): run `fusion-billing odoo bootstrap`"
+        )
+
+
 def _put(client: OdooClient, number: int | None, name: str, code: str) -> None:
     if number is not None:
         client.write(SERVER_ACTION, [number], {"code": code})
@@ -80,22 +93,22 @@ def _put(client: OdooClient, number: int | None, name: str, code: str) -> None:
 
 def _existing(client: OdooClient) -> list[str]:
     """Names of our indexes in Odoo's database."""
-    names: list[str] = _run(client, LISTER)["infos"]["names"]
+    (action,) = client.search_read(SERVER_ACTION, [("name", "=", LISTER)], ["id"])
+    return _names(client, action["id"])
+
+
+def _names(client: OdooClient, lister: int) -> list[str]:
+    names: list[str] = client.call(SERVER_ACTION, "run", [lister])["infos"]["names"]
     return names
 
 
 def _make(client: OdooClient) -> None:
     try:
-        _run(client, MAKER)
+        (action,) = client.search_read(SERVER_ACTION, [("name", "=", MAKER)], ["id"])
+        client.call(SERVER_ACTION, "run", [action["id"]])
     except OdooRefusedError as error:
         raise OdooRefusedError(
             f"Odoo could not make a unique index: {error}. Remove the rows that collide, then run"
             " `fusion-billing odoo bootstrap` again",
             name=error.name,
         ) from None
-
-
-def _run(client: OdooClient, name: str) -> dict[str, dict[str, list[str]]]:
-    (action,) = client.search_read(SERVER_ACTION, [("name", "=", name)], ["id"])
-    result: dict[str, dict[str, list[str]]] = client.call(SERVER_ACTION, "run", [action["id"]])
-    return result

@@ -29,6 +29,7 @@ from exports.commands.subscriptions import Applied, apply_subscription, apply_te
 from exports.push_problems import Judge
 from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError, OdooTransientError
+from odoo_gateway.uniqueness import require_indexes
 from warehouse.locks import session_lock
 
 # Odoo is away rather than a command at fault: the rest would fail the same way, each after its
@@ -122,6 +123,7 @@ def _bootstrapped(client: OdooClient) -> frozenset[str]:
             "Odoo lacks the fields by which commands are recognized: run"
             " `fusion-billing odoo bootstrap`"
         )
+    require_indexes(client)
     return frozenset(known)
 
 

@@ -215,7 +215,8 @@ def _run(env: Environment, ids: list[int]) -> Any:
 
 def _run_code(env: Environment, code: str) -> Any:
     """Understands just what bootstrap sends: unique indexes, and asking for their names."""
-    for found in DROP_INDEX.finditer(code):
+    dropped = list(DROP_INDEX.finditer(code))
+    for found in dropped:
         env.store.drop_unique(found[1])
     statements = list(CREATE_INDEX.finditer(code))
     for found in statements:
@@ -225,7 +226,7 @@ def _run_code(env: Environment, code: str) -> Any:
     if LIST_INDEXES.search(code):
         names = sorted(index.name for index in env.store.unique_indexes())
         return {"type": "ir.actions.act_window_close", "infos": {"names": names}}
-    if not statements:
+    if not statements and not dropped:
         raise WrongValue(f"the double does not understand this server action:\n{code}")
     return False
 

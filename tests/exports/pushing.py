@@ -50,7 +50,8 @@ class Call:
 
     @property
     def changes(self) -> bool:
-        return self.method not in ("search_read", "fields_get", "version")
+        # `run` asks which unique indexes there are.
+        return self.method not in ("search_read", "fields_get", "version", "run")
 
 
 @dataclass
@@ -213,9 +214,11 @@ def decided(
         )
 
 
-def bill_lines(engine: Engine, world: OdooWorld, *lines: Row) -> list[Row]:
-    """Writes lines into the ledger, and their charges into marts.dim_charge where missing. A
-    service on which nothing is decided is live."""
+def bill_lines(
+    engine: Engine, world: OdooWorld, *lines: Row, run_date: dt.date = SEPTEMBER
+) -> list[Row]:
+    """Writes lines of one run into the ledger, and their charges into marts.dim_charge where
+    missing. A service on which nothing is decided is live."""
     with engine.connect() as connection:
         known = connection.execute(sa.text("select service_code from ops.cutover")).scalars()
         undecided = {line["service_code"] for line in lines} - set(known)
@@ -225,7 +228,7 @@ def bill_lines(engine: Engine, world: OdooWorld, *lines: Row) -> list[Row]:
         run_id = connection.execute(
             sa.insert(billing_run).returning(billing_run.c.run_id),
             {
-                "run_date": SEPTEMBER,
+                "run_date": run_date,
                 "build_id": "build",
                 "high_water_xid": "1",
                 "catalog_sha256": "",

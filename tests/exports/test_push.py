@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -11,10 +12,14 @@ from sqlalchemy.engine import Engine
 
 from exports import usage_lines
 from exports.push_problems import PROBLEMS, refusal
-from exports.usage_lines import PushBusyError, push
+from exports.usage_lines import NoRunError, PushBusyError, push
+from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.errors import OdooRefusedError
 from warehouse.locks import session_lock
 
 D = Decimal
+OCTOBER_31 = dt.date(2025, 10, 31)
+INDEX = "fusion_uq_sale_order_line_x_fc_line_key"
 
 
 def counts(result: usage_lines.PushResult) -> tuple[int, int, int, int, int, int]:
@@ -280,6 +285,55 @@ def test_a_key_that_stands_twice_is_not_verified(
     world.client.create("sale.order.line", [values])
     assert counts(push(fresh, Doubled(world.client), database="here")) == (1, 1, 0, 0, 1, 0)
     assert "2 lines with this key" in pushed(fresh)[key]["reason"]
+
+
+def run_code(world: OdooWorld, code: str) -> None:
+    """What an administrator's server action may do to Odoo's database."""
+    (owner,) = world.client.search_read("ir.model", [("model", "=", "sale.order")], ["id"])
+    values = {"name": "Test", "model_id": owner["id"], "state": "code", "code": code}
+    (action,) = world.client.create("ir.actions.server", [values])
+    world.client.call("ir.actions.server", "run", [action])
+
+
+def test_nothing_is_pushed_without_the_unique_index(
+    fresh: Engine, world: OdooWorld, client: WatchedClient
+) -> None:
+    """It is what two pushes at once, or a lost answer, break against. With nothing to do, the push
+    does not ask."""
+    order = world.order()
+    assert push(fresh, client, database="here").pending == 0
+    assert client.calls == []
+    bill_lines(fresh, world, due(order))
+    run_code(world, f'env.cr.execute("DROP INDEX IF EXISTS {INDEX}")')
+    try:
+        for dry_run in (True, False):
+            with pytest.raises(OdooRefusedError, match="run `fusion-billing odoo bootstrap`") as no:
+                push(fresh, client, database="here", dry_run=dry_run)
+        assert INDEX in str(no.value)
+        assert (client.changes(), world.lines(order), pushed(fresh)) == ([], [], {})
+    finally:
+        made = bootstrap(world.client)
+    assert [str(step) for step in made] == ["unique index sale_order_line (x_fc_line_key)"]
+    assert push(fresh, client, database="here").verified == 1
+
+
+def test_the_lines_of_one_days_runs(fresh: Engine, world: OdooWorld, client: WatchedClient) -> None:
+    """Two runs of different dates are due: each is pushed by its date, the rest without one."""
+    order = world.order()
+    (first,) = bill_lines(fresh, world, due(order))
+    (second,) = bill_lines(fresh, world, due(order), run_date=OCTOBER_31)
+    dry = push(fresh, client, database="here", run_date=OCTOBER_31, dry_run=True)
+    assert (dry.pending, world.lines(order)) == (1, [])
+    assert push(fresh, client, database="here", run_date=OCTOBER_31).verified == 1
+    assert [line["x_fc_line_key"] for line in world.lines(order)] == [second["line_key"]]
+    assert push(fresh, client, database="here", run_date=OCTOBER_31).pending == 0
+    with pytest.raises(NoRunError, match="No billing run has the date 2025-11-01: `fusion-billing"):
+        push(fresh, client, database="here", run_date=dt.date(2025, 11, 1))
+    assert push(fresh, client, database="here").verified == 1
+    assert {line["x_fc_line_key"] for line in world.lines(order)} == {
+        first["line_key"],
+        second["line_key"],
+    }
 
 
 def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
