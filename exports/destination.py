@@ -122,8 +122,8 @@ def edited(subtotal: Decimal, line: Line) -> Problem | None:
         return None
     return Problem(
         "edited_by_hand",
-        f"Odoo has {subtotal}, the ledger {line['amount']}: set the line back, or adjust the"
-        " ledger by a correction",
+        f"Odoo has {subtotal}, the ledger {line['amount']}: set quantity, price and discount of the"
+        " line back, then push again; bill what is meant otherwise on a line of its own",
     )
 
 

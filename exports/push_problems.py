@@ -31,6 +31,7 @@ PROBLEMS = {
     "subscription_paused": "the subscription is paused",
     "subscription_closed": "the subscription is closed: nobody invoices its order any more",
     "currency_differs": "order and line are in different currencies",
+    "customer_hidden": "the platform's user may not read the order's customer",
     "tax_included": "a tax that is in the price would come out of the ledger's net amount",
     "no_tax_position": "the customer's address gives Odoo no tax position, or the one for abroad",
     "product_missing": "the charge has no product in the catalogue, or it was deleted",
@@ -57,6 +58,16 @@ def refusal(name: str, message: str) -> Problem:
     if name == "odoo.exceptions.AccessError":
         return Problem("no_access", message)
     return Problem("refused_by_odoo", message)
+
+
+def _hidden(order: Record) -> Problem:
+    """Seen on Odoo 19: an order is read, and takes lines, while a record rule hides its customer,
+    such as one of another company."""
+    return Problem(
+        "customer_hidden",
+        f"partner {order['partner_id']} of order {order['name']} is hidden from ODOO_USER: give the"
+        " user the partner's company, or mend the record rule in Odoo, then push again",
+    )
 
 
 def tax_included(names: Sequence[str], owner: str) -> Problem | None:
@@ -113,7 +124,8 @@ class Judge:
         wanted: Domain = [("id", "in", sorted({line["odoo_order_id"] for line in lines}))]
         judge = self._of_taxes if as_drafts else self._of_order
         orders = {
-            order["id"]: (order, judge(order, partner)) for order, partner in self._read(wanted)
+            order["id"]: (order, judge(order, partner) if partner else _hidden(order))
+            for order, partner in self._read(wanted)
         }
         products = self._products(lines)
         found = {}
@@ -123,17 +135,24 @@ class Judge:
                 order, problem = orders[number]
                 problem = problem or self._of_line(line, order, products)
             else:
-                problem = Problem("order_missing", f"sale.order {number} is gone")
+                problem = Problem(
+                    "order_missing",
+                    f"sale.order {number} is gone, or of a company that ODOO_USER may not see:"
+                    " give the user that company, or void the usage",
+                )
             if problem:
                 found[line["line_key"]] = problem
         return found
 
     def orders(self, domain: Domain) -> list[tuple[Record, Problem | None]]:
         """The orders of a domain, each with what keeps every line off it."""
-        return [(order, self._of_order(order, partner)) for order, partner in self._read(domain)]
+        return [
+            (order, self._of_order(order, partner) if partner else _hidden(order))
+            for order, partner in self._read(domain)
+        ]
 
-    def _read(self, domain: Domain) -> list[tuple[Record, Record]]:
-        """The orders of a domain, each with its customer."""
+    def _read(self, domain: Domain) -> list[tuple[Record, Record | None]]:
+        """The orders of a domain, each with its customer; None where a rule of Odoo's hides it."""
         orders = self.client.search_read("sale.order", domain, self.order_fields)
         ids = sorted({order["partner_id"] for order in orders})
         partners = {
@@ -142,7 +161,7 @@ class Judge:
                 "res.partner", [("id", "in", ids)], ["name", "country_id"]
             )
         }
-        return [(order, partners[order["partner_id"]]) for order in orders]
+        return [(order, partners.get(order["partner_id"])) for order in orders]
 
     def _products(self, lines: Sequence[_Line]) -> dict[int, Record]:
         ids = {line["odoo_product_id"] for line in lines if line["odoo_product_id"] is not None}
@@ -157,7 +176,10 @@ class Judge:
         name, state = order["name"], order["state"]
         subscription = order.get("subscription_state")
         if state == "cancel":
-            return Problem("order_cancelled", f"order {name} is cancelled")
+            return Problem(
+                "order_cancelled",
+                f"order {name} is cancelled: set it to quotation and confirm it, or void the usage",
+            )
         if state != "sale":
             return Problem("order_not_confirmed", f"order {name} is in state {state}: confirm it")
         if subscription in _CLOSED:
@@ -193,7 +215,9 @@ class Judge:
         if currency != line["currency"]:
             return Problem(
                 "currency_differs",
-                f"order {order['name']} is in {currency}, the line in {line['currency']}",
+                f"order {order['name']} is in {currency}, the line in {line['currency']}: give the"
+                f" subscription an order with a price list in {line['currency']}, or void the"
+                " usage",
             )
         product = products.get(line["odoo_product_id"])
         if product is None:

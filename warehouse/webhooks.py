@@ -128,4 +128,6 @@ def _is_public(text: str) -> bool:
             return _is_public(str(inner))
         if address.scope_id is not None or address.is_site_local or address in _LOCAL_NAT64:
             return False
-    return address.is_global and not address.is_multicast and address != _AZURE_METADATA
+    # Reserved: `::7f00:1`, for one, is 127.0.0.1 in an older suit.
+    is_special = address.is_multicast or address.is_reserved
+    return address.is_global and not is_special and address != _AZURE_METADATA

@@ -138,6 +138,13 @@ def serving(orders: Sequence[Order], day: date) -> Order | None:
     return begun[-1] if begun else next(iter(running), None)
 
 
+def renewed_elsewhere(orders: Sequence[Order]) -> Order | None:
+    """The last of them, where Odoo says that it was renewed: by an order without the id."""
+    sold = [each for each in orders if each.state == "sale"]
+    sold = [each for each in sold if each.subscription_state != "7_upsell"]
+    return sold[-1] if sold and sold[-1].subscription_state == "5_renewed" else None
+
+
 def _order(row: Record) -> Order:
     return Order(
         number=row["id"],

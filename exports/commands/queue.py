@@ -120,15 +120,18 @@ _APPLIED_CUSTOMER = sa.text("""
 """)
 
 _UNSETTLED_CUSTOMER = sa.text("""
-    select command.command_id, coalesce(state.state, 'pending') as state
-    from raw.command
-    left join ops.command_state as state on command.command_id = state.command_id
-    where
-        command.service_code = :service and command.kind = 'customer'
-        and command.external_id = :external_id
-        and coalesce(state.state, 'pending') <> 'applied'
-    order by command.command_id desc
-    limit 1
+    with newest as (
+        select command_id
+        from raw.command
+        where service_code = :service and kind = 'customer' and external_id = :external_id
+        order by command_id desc
+        limit 1
+    )
+
+    select newest.command_id, coalesce(state.state, 'pending') as state
+    from newest
+    left join ops.command_state as state on newest.command_id = state.command_id
+    where coalesce(state.state, 'pending') <> 'applied'
 """)
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from exports.commands.days import first_day, last_day, period_start
 from exports.commands.offers import Offer, offer_of
-from exports.commands.orders import Book, Order, serving, the_day_before
+from exports.commands.orders import DATES, Book, Order, renewed_elsewhere, serving, the_day_before
 from exports.commands.outcomes import AGAIN, CannotApplyError
 from exports.commands.queue import Command
 
@@ -41,9 +41,7 @@ def apply_subscription(book: Book, command: Command, partner_id: int, zone: Zone
         if own is None or order.number != own.number
     ]
     if own is None:
-        before = serving(orders, asked)
-        if before is not None and before.end == asked and not _is_same_client(command, before):
-            before = None  # it ends today, and another customer goes on with the id
+        before = _before(command, orders, asked)
         _require_fitting(book, command, partner_id, before, orders)
         if before is not None and before.plan_code == command.payload["plan_code"]:
             return _updated(book, command, before, orders, zone)
@@ -59,6 +57,8 @@ def apply_subscription(book: Book, command: Command, partner_id: int, zone: Zone
     if own.is_quotation:
         book.confirm(own)
         own = _with_dates(book, command, own)
+    elif not _made_way(orders, own):
+        own = _with_dates_of(book, command, partner_id, own, orders, zone)
     for order in orders:
         if order.is_running:
             book.end(order, the_day_before(own.start or asked))
@@ -69,6 +69,7 @@ def apply_termination(book: Book, command: Command, zone: ZoneInfo) -> Applied:
     """Ends the subscription on the day it was asked; what has not begun by then is cancelled."""
     last = command.received_at.astimezone(zone).date()
     orders = book.of(command.service_code, command.external_id)
+    _require_renewal(orders)
     for order in orders:
         if order.is_running:
             book.end(order, last)
@@ -79,8 +80,27 @@ def apply_termination(book: Book, command: Command, zone: ZoneInfo) -> Applied:
     return Applied(orders[-1].number)
 
 
+def _before(command: Command, orders: Sequence[Order], asked: date) -> Order | None:
+    """The order that the new one follows."""
+    before = serving(orders, asked)
+    if before is not None and before.end == asked and not _is_same_client(command, before):
+        return None  # it ends today, and another customer goes on with the id
+    return before
+
+
 def _is_same_client(command: Command, order: Order) -> bool:
     return order.account_id == command.external_customer_id
+
+
+def _require_renewal(orders: Sequence[Order]) -> None:
+    """A second order beside a renewal that nobody recognizes would bill the customer twice."""
+    renewed = renewed_elsewhere(orders)
+    if renewed is not None:
+        raise CannotApplyError(
+            f"order {renewed.name} was renewed in Odoo by an order without this subscription's id:"
+            f" set x_fc_external_id and the other x_fc_* fields of {renewed.name} on the renewal,"
+            f" {AGAIN}"
+        )
 
 
 def _require_fitting(
@@ -97,6 +117,7 @@ def _require_fitting(
             f" {AGAIN}"
         )
     if before is None:
+        _require_renewal(orders)
         return
     if not _is_same_client(command, before):
         raise CannotApplyError(
@@ -229,12 +250,48 @@ def _with_dates(book: Book, command: Command, quotation: Order) -> Order:
     confirmed = book.by_command(command.key)
     if confirmed is None or confirmed.state != "sale":
         raise CannotApplyError(f"Odoo did not confirm {quotation.name}: confirm it there, {AGAIN}")
-    wanted = {
-        "start_date": (quotation.start, confirmed.start),
-        "next_invoice_date": (quotation.next_invoice, confirmed.next_invoice),
-        "end_date": (quotation.end, confirmed.end),
+    return _restored(book, confirmed, (quotation.start, quotation.next_invoice, quotation.end))
+
+
+def _made_way(orders: Sequence[Order], own: Order) -> bool:
+    """Whether the orders before it were ended for it already: that comes after its days."""
+    running = [order for order in orders if order.is_running and order.end is not None]
+    return any(order.end == the_day_before(own.start) for order in running if own.start)
+
+
+def _with_dates_of(
+    book: Book,
+    command: Command,
+    partner_id: int,
+    own: Order,
+    orders: Sequence[Order],
+    zone: ZoneInfo,
+) -> Order:
+    """The same where the answer to the confirmation was lost: the days are worked out again, from
+    what the first pass found."""
+    if own.is_invoiced or not own.is_running or not book.has_dates:
+        return own
+    before = _before(command, orders, command.received_at.astimezone(zone).date())
+    try:
+        values = _values(book, command, partner_id, before, orders, zone)
+    except CannotApplyError:  # the plan is not sold any more; the order is there all the same
+        return own
+    start, next_invoice, end = (
+        date.fromisoformat(values[name]) if values[name] else None for name in DATES
+    )
+    return _restored(book, own, (start, next_invoice, end))
+
+
+def _restored(
+    book: Book, order: Order, days: tuple[date | None, date | None, date | None]
+) -> Order:
+    """`days` are the wanted ones, as DATES names them; None leaves what is there."""
+    found = (order.start, order.next_invoice, order.end)
+    wrong = {
+        name: day.isoformat()
+        for name, day, now in zip(DATES, days, found, strict=True)
+        if day and day != now
     }
-    wrong = {name: day.isoformat() for name, (day, now) in wanted.items() if day and day != now}
     if wrong:
-        book.write(confirmed, wrong)
-    return replace(confirmed, start=quotation.start or confirmed.start)
+        book.write(order, wrong)
+    return replace(order, start=days[0] or order.start)

@@ -79,7 +79,9 @@ class Drafts:
         if currency != line["currency"]:
             return Problem(
                 "currency_differs",
-                f"draft {quotation['name']} is in {currency}, the line in {line['currency']}",
+                f"draft {quotation['name']} is in {currency}, the line in {line['currency']}:"
+                f" delete the draft, give the subscription an order in {line['currency']}, then"
+                " push again",
             )
         return _left_as_draft(quotation["state"], str(quotation["name"]))
 
@@ -104,7 +106,9 @@ class Drafts:
             batch = rows[at : at + QUOTATIONS_PER_CREATE]
             refused |= create_once(self._client, ORDER, KEY, batch)
         self._quotations |= self._read(list(missing))
-        gone = Problem("order_missing", "the subscription's order went while its draft was made")
+        gone = Problem(
+            "order_missing", "the subscription's order went while its draft was made: push again"
+        )
         return {
             line["line_key"]: refused.get(key_of(line), gone)
             for line in lines

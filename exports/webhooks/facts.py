@@ -35,7 +35,20 @@ judged as (
         and coalesce(end_date >= :today, true) as is_current,
         coalesce(start_date <= :today, true) as has_begun,
         is_confirmed
-        and (progress = '6_churn' or (progress <> '7_upsell' and end_date < :today)) as has_ended
+        and (
+            progress = '6_churn'
+            or (progress not in ('5_renewed', '7_upsell') and end_date < :today)
+        ) as has_ended,
+        -- The last order of all was renewed: by one that was not given the subscription's id.
+        is_confirmed
+        and progress = '5_renewed'
+        and id = first_value(id) over (
+            partition by service_code, external_id
+            order by
+                (is_confirmed and progress <> '7_upsell') desc,
+                start_date desc nulls last,
+                id desc
+        ) as goes_on_unseen
     from orders
     where service_code in (select service_code from ops.webhook_service) and external_id <> ''
 ),
@@ -45,7 +58,7 @@ subscriptions as (
         service_code,
         'subscription:' || external_id as subject,
         bool_or(is_current and has_begun) as is_served,
-        bool_or(is_current) as is_or_will_be,
+        bool_or(is_current or goes_on_unseen) as is_or_will_be,
         bool_or(has_ended) as has_ended,
         (
             array_agg(

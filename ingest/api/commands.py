@@ -61,16 +61,19 @@ async def record_customer(database: Database, service_code: str, values: Mapping
     """
     external_id = values["external_id"]
 
-    async def work(connection: Connection) -> None:
+    async def work(connection: Connection) -> ProblemError | None:
         async with connection.transaction():
             newest = await _newest(connection, service_code, external_id, CUSTOMER)
             known: dict[str, Any] = {} if newest is None else _read(newest["payload"])
-            payload = _payload({**known, **values}, CUSTOMER)
+            payload = read_properties({**known, **values})
+            if payload is None:
+                return _too_large(CUSTOMER)
             await _insert(
                 connection, newest, (service_code, CUSTOMER, external_id, external_id), payload
             )
+            return None
 
-    await database.run(work)
+    _raise(await database.run(work))
 
 
 async def record_subscription(
@@ -96,7 +99,9 @@ async def record_subscription(
                 )
             if owner and owner != customer:
                 return invalid({"external_id": [EXISTS]})
-            payload = _payload(wanted, SUBSCRIPTION)
+            payload = read_properties(wanted)
+            if payload is None:
+                return _too_large(SUBSCRIPTION)
             await _insert(
                 connection, newest, (service_code, SUBSCRIPTION, customer, external_id), payload
             )
@@ -135,7 +140,9 @@ async def record_termination(
             pending = newest is not None and not has_begun(_read(newest["payload"]), zone, now)
             if customer is None or (values.get("status") == "pending" and not pending):
                 return not_found("subscription")
-            payload = _payload(values, TERMINATION)
+            payload = read_properties(dict(values))
+            if payload is None:
+                return _too_large(TERMINATION)
             await _insert(
                 connection, None, (service_code, TERMINATION, customer, external_id), payload
             )
@@ -175,11 +182,9 @@ async def _insert(
     await connection.execute(_INSERT, *about, payload.json, digest)
 
 
-def _payload(values: Mapping[str, Any], root: str) -> Properties:
-    read = read_properties(dict(values))
-    if read is None:  # each field is small enough, all together are not
-        raise invalid({root: [INVALID]})
-    return read
+def _too_large(root: str) -> ProblemError:
+    """Each field is small enough, all together are not."""
+    return invalid({root: [INVALID]})
 
 
 def _raise(problem: ProblemError | None) -> None:

@@ -20,7 +20,7 @@ from ingest.api.auth import ServiceRequest
 from ingest.api.body import json_only
 from ingest.api.database import Connection, Database
 from ingest.api.exact import iso_seconds
-from ingest.api.problems import EXISTS, RESPONSES, invalid, not_found
+from ingest.api.problems import EXISTS, RESPONSES, ProblemError, invalid, not_found
 from ingest.api.reading import page_meta, selection
 from ingest.api.webhook_payloads import (
     OneReceiver,
@@ -123,10 +123,11 @@ async def post_webhook_endpoint(
             for row in rows:
                 if row["endpoint_id"] == values["endpoint_id"]:
                     return row  # the commit was heard, its answer was not
+            # Raised out there: within the work, a problem would cost the connection.
             if any(row["url"] == values["url"] for row in rows):
-                raise problem_of_url(EXISTS)
+                return problem_of_url(EXISTS)
             if len(rows) >= MOST_ENDPOINTS:
-                raise invalid({"base": ["exceeded_limit"]})
+                return invalid({"base": ["exceeded_limit"]})
             places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
             return await connection.fetchrow(
                 f"insert into ops.webhook_endpoint ({', '.join(values)})"  # noqa: S608
@@ -134,7 +135,7 @@ async def post_webhook_endpoint(
                 *values.values(),
             )
 
-    endpoint = _endpoint(await database.run(work))
+    endpoint = _endpoint(_found(await database.run(work)))
     endpoint.secret = secret
     return WebhookEndpointAnswer(endpoint)
 
@@ -237,12 +238,19 @@ async def _one(
         try:
             return await connection.fetchrow(statement, number, service_code, *values)
         except asyncpg.UniqueViolationError:
-            raise problem_of_url(EXISTS) from None
+            return problem_of_url(EXISTS)
 
-    row = await database.run(work)
+    row = _found(await database.run(work))
     if row is None:
         raise not_found("webhook_endpoint")
     return WebhookEndpointAnswer(_endpoint(row))
+
+
+def _found(answer: Any) -> Any:
+    """The work's answer, or the problem that it found, raised."""
+    if isinstance(answer, ProblemError):
+        raise answer
+    return answer
 
 
 def _endpoint(row: Any) -> WebhookEndpoint:

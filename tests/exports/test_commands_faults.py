@@ -86,6 +86,97 @@ def test_a_lost_answer_is_settled_by_reading(
     assert asking.orders()[0]["state"] == "sale"
 
 
+def test_a_lost_confirmation_loses_no_days(
+    asking: Asking, client: WatchedClient, odoo: OdooRpcClient
+) -> None:
+    """Confirming put the days to others, and its answer never came: the retry puts them back, of a
+    first order and of one that follows another."""
+    plan, dearer = asking.plan(), asking.plan(price=99.0)
+
+    def reset(call: Call) -> None:
+        if call.method == "action_confirm":
+            client.after = lambda call: None
+            made = [each for each in asking.orders() if each["state"] == "sale"][-1]
+            days = {"start_date": "2026-12-24", "next_invoice_date": "2026-12-24"}
+            odoo.write("sale.order", [made["id"]], days)
+            raise OdooTransientError("the connection to Odoo was lost")
+
+    found = []
+    for code in (plan, dearer):
+        asked = asking.subscription(code, subscription_at="2026-09-01", ending_at="2027-08-31")
+        client.after = reset
+        assert asking.apply(client).retrying == 1
+        due_now(asking.engine)
+        asking.apply(client)
+        assert asking.state(asked)["state"] == "applied"
+        found.append(asking.orders()[-1])
+    first, second = found
+    assert (first["start_date"], first["next_invoice_date"]) == ("2026-09-01", "2026-09-01")
+    assert (second["start_date"], second["next_invoice_date"]) == ("2026-09-15", "2026-09-15")
+    assert [each["end_date"] for each in asking.orders()] == ["2026-09-14", "2027-08-31"]
+
+
+def test_a_pass_that_was_killed_at_the_end_moves_no_days(
+    asking: Asking, client: WatchedClient
+) -> None:
+    """The order before was ended already, and only the answer to that was lost: worked out anew,
+    the next invoice would be on the first of the month, which the old order has billed."""
+    asking.subscription(asking.plan(), subscription_at="2026-09-01")
+    asking.apply()
+    asked = asking.subscription(asking.plan(price=99.0))
+    client.after = lost("write", "sale.order")  # type: ignore[assignment]
+    assert asking.apply(client).retrying == 1
+    due_now(asking.engine)
+    asking.apply(client)
+    assert asking.state(asked)["state"] == "applied"
+    assert [(each["start_date"], each["end_date"], each["next_invoice_date"]) for each in
+            asking.orders()] == [
+        ("2026-09-01", "2026-09-14", "2026-09-01"), ("2026-09-15", False, "2026-09-15"),
+    ]  # fmt: skip
+
+
+def test_a_superseded_customer_command_holds_nobody_up(asking: Asking) -> None:
+    """The newest was applied; an older one was settled as superseded. The link then goes, and a
+    subscription must not wait for ever for what is settled."""
+    older, newer = asking.customer(name="Maple"), asking.customer(name="Maple Inc")
+    asking.apply()
+    assert asking.state(older)["state"] == "refused"
+    assert asking.state(newer)["state"] == "applied"
+    asking.client.call("x_fc_account_link", "unlink", [link["id"] for link in asking.links()])
+    asked = asking.subscription(asking.plan())
+    asking.apply()
+    assert asking.state(asked)["state"] == "applied"
+
+
+@pytest.mark.parametrize("ask", ["subscription", "termination"])
+def test_beside_a_renewal_without_the_id_nothing_is_made(asking: Asking, ask: str) -> None:
+    """Finance renewed the order in Odoo; the renewal has no x_fc_external_id. Given it, the next
+    try finds it."""
+    plan = asking.plan()
+    asking.subscription(plan)
+    asking.apply()
+    (order,) = asking.orders()
+    asking.client.write("sale.order", [order["id"]], {"subscription_state": "5_renewed"})
+    asked = asking.subscription(plan) if ask == "subscription" else asking.termination()
+    asking.apply()
+    state = asking.state(asked)
+    assert state["state"] == "refused"
+    assert "was renewed in Odoo by an order without this subscription's id" in state["reason"]
+    assert [each["id"] for each in asking.orders()] == [order["id"]]
+
+    fields = ("partner_id", "x_fc_service_code", "x_fc_external_account_id", "x_fc_plan_code")
+    renewal = asking.world.order(
+        {},
+        start_date="2026-09-15",
+        x_fc_external_id=asking.sub(),
+        **{name: order[name] for name in fields},
+    )
+    asking.client.write("sale.order", [renewal], {"subscription_state": "3_progress"})
+    asking.apply(refused=True)
+    assert asking.state(asked)["state"] == "applied"
+    assert len(asking.orders()) == 2
+
+
 def test_one_customers_trouble_is_not_anothers(asking: Asking, client: WatchedClient) -> None:
     other = Asking(asking.engine, asking.world)
     troubled, fine = sorted((asking, other), key=lambda each: each.account)

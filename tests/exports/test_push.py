@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +12,10 @@ from pushing import Call, OdooWorld, WatchedClient, bill_lines, due, pushed
 from sqlalchemy.engine import Engine
 
 from exports import usage_lines
-from exports.push_problems import PROBLEMS, refusal
+from exports.push_problems import PROBLEMS, Judge, refusal
 from exports.usage_lines import NoRunError, PushBusyError, push
 from odoo_gateway.bootstrap import bootstrap
+from odoo_gateway.client import Record
 from odoo_gateway.errors import OdooRefusedError
 from warehouse.locks import session_lock
 
@@ -229,7 +231,10 @@ def test_a_line_that_was_edited_by_hand_is_told_and_left(
         recorded = pushed(fresh)[line["line_key"]]
         assert recorded["state"] == "differs"
         assert "Odoo has 3.72" in recorded["reason"]
-        assert "the ledger 3.60" in recorded["reason"]
+        assert (
+            "the ledger 3.60: set quantity, price and discount of the line back"
+            in (recorded["reason"])
+        )
     assert client.changes() == []
     assert world.lines(order)[0]["qty_delivered"] == 31.0
 
@@ -395,7 +400,8 @@ def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
     }
     assert {recorded[line["line_key"]]["problem"] for line in bad.values()} <= PROBLEMS.keys()
     reasons = {name: result.reasons[line["line_key"]] for name, line in bad.items()}
-    assert reasons["gone"] == "sale.order 999999 is gone"
+    assert reasons["gone"].startswith("sale.order 999999 is gone, or of a company that")
+    assert "set it to quotation and confirm it" in reasons["cancelled"]
     assert "Lost has no province: complete the address" in reasons["province"]
     assert len(world.lines(good)) == 35
     assert world.lines(locked, cancelled, draft, paused, closed, abroad, nowhere) == []
@@ -411,6 +417,31 @@ def test_bad_lines_are_refused_with_a_reason_and_stop_no_other(
     assert sum(call.rows for call in client.changes()) == 2
     mended = pushed(fresh)[bad["product"]["line_key"]]
     assert (mended["state"], mended["problem"], mended["reason"]) == ("verified", None, None)
+
+
+def test_a_customer_that_a_rule_hides_stops_no_other(fresh: Engine, world: OdooWorld) -> None:
+    """Odoo 19 tells the order and takes its lines while a record rule hides its customer, such as
+    one of another company; the double has no such rules."""
+    (theirs,) = world.client.create("res.partner", [{"name": "Theirs"}])
+    (hidden,), good = world.orders(1, theirs), world.order()
+
+    class Ruled(WatchedClient):
+        def search_read(self, model: str, *args: Any, **kwargs: Any) -> list[Record]:
+            found = super().search_read(model, *args, **kwargs)
+            of_theirs = model == "res.partner"
+            return [row for row in found if not (of_theirs and row["id"] == theirs)]
+
+    bad, fine = bill_lines(fresh, world, due(hidden), due(good))
+    result = push(fresh, Ruled(world.client), database="here")
+    assert (result.verified, result.refused) == (1, 1)
+    found = pushed(fresh)
+    assert found[fine["line_key"]]["state"] == "verified"
+    assert found[bad["line_key"]]["problem"] == "customer_hidden"
+    assert f"partner {theirs} of order" in found[bad["line_key"]]["reason"]
+    assert world.lines(hidden) == []
+    (told,) = Judge.of(Ruled(world.client)).orders([("id", "=", hidden)])
+    assert told[1] is not None
+    assert told[1].name == "customer_hidden"
 
 
 def test_a_product_that_bills_otherwise_is_not_used(fresh: Engine, world: OdooWorld) -> None:

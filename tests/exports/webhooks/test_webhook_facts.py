@@ -190,6 +190,33 @@ def test_a_renewal_is_neither_an_end_nor_a_start(odoo: Mirror) -> None:
     assert odoo.news(DECEMBER_1) == []
 
 
+@pytest.mark.parametrize("end", [False, "2026-11-10"])
+def test_a_renewal_without_the_id_is_no_end(odoo: Mirror, end: Any) -> None:
+    """Odoo copies no x_fc_external_id: the renewal is not seen, and its customer goes on paying.
+    Given the id, it goes on as if it had had it, and its own end is told."""
+    order = odoo.order("s")
+    assert odoo.news() == STARTED
+    odoo.order("s", order, subscription_state="5_renewed", end_date=end)
+    assert odoo.news() == []
+    assert odoo.news(DECEMBER_1) == []
+    renewal = odoo.order("s", start_date="2026-12-01")
+    assert odoo.news() == []
+    odoo.order("s", renewal, start_date="2026-12-01", subscription_state="6_churn")
+    assert odoo.news() == ENDED
+
+
+def test_a_lone_renewed_order_is_no_news_at_all(odoo: Mirror) -> None:
+    odoo.order("s", subscription_state="5_renewed", end_date="2026-11-10")
+    assert odoo.news() == []
+
+
+def test_a_renewed_order_that_is_cancelled_has_ended(odoo: Mirror) -> None:
+    order = odoo.order("s")
+    assert odoo.news() == STARTED
+    odoo.order("s", order, subscription_state="5_renewed", state="cancel")
+    assert odoo.news() == ENDED
+
+
 def test_a_subscription_that_comes_back_starts_again(odoo: Mirror) -> None:
     order = odoo.order("s")
     assert odoo.news() == STARTED

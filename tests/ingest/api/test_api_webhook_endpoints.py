@@ -119,7 +119,8 @@ INSIDE = (
     "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.100.100.200", "168.63.129.16",
     "224.0.0.1", "255.255.255.255", "192.0.2.1", "[::1]", "[::]", "[fe80::1]", "[fd00:ec2::254]",
     "[ff02::1]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[64:ff9b::7f00:1]",
-    "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "localhost", "LOCALHOST.", "api.localhost",
+    "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[::7f00:1]", "[::a9fe:a9fe]", "localhost",
+    "LOCALHOST.", "api.localhost",
     "printer.local", "metadata.google.internal", "intranet",
 )  # fmt: skip
 
@@ -178,6 +179,28 @@ def test_a_url_stands_once_a_service(app: Service, endpoint: Endpoint) -> None:
     answer = app.http.put(f"/api/v1/webhook_endpoints/{second['lago_id']}", json=body)
     assert details(answer) == {"webhook_url": ["value_already_exist"]}
     assert added(endpoint.service())["webhook_url"] == first["webhook_url"]
+
+
+def test_what_is_refused_costs_no_connection(app: Service) -> None:
+    """Each 422 once cut the pool's connection, and the next request paid for a new one."""
+
+    def connections() -> set[Any]:
+        with psycopg.connect(app.endpoint.database_url) as connection:
+            rows = connection.execute(
+                "select pid from pg_stat_activity where application_name = 'fusion-billing-ingest'"
+            )
+            return {row[0] for row in rows}
+
+    added(app)
+    second = added(app, webhook_url=f"{URL}/2")
+    before = connections()
+    assert before
+    for _ in range(3):
+        assert details(add(app)) == {"webhook_url": ["value_already_exist"]}
+        body = {"webhook_endpoint": {"webhook_url": URL}}
+        answer = app.http.put(f"/api/v1/webhook_endpoints/{second['lago_id']}", json=body)
+        assert details(answer) == {"webhook_url": ["value_already_exist"]}
+    assert before <= connections()
 
 
 def test_ten_is_ten_even_at_once(app: Service) -> None:
