@@ -49,6 +49,7 @@ CASES = {
     "port taken": Case(
         "serve --port {taken_port}", ("cannot listen on 127.0.0.1:{taken_port}", "--port")
     ),
+    "a run's date": Case("odoo push --run June", ("'June' is not a date such as 2026-10-31",)),
     "no Odoo": Case("odoo push", ("ODOO_URL is not set", "fusion-billing up")),
     "no key for Odoo": Case(
         "odoo bootstrap", ("ODOO_API_KEY is not set",), {"ODOO_URL": "{odoo_url}"}

@@ -12,6 +12,7 @@ from odoo_gateway import schema
 from odoo_gateway.bootstrap import NOT_COPIED, bootstrap, plan
 from odoo_gateway.client import OdooClient
 from odoo_gateway.errors import OdooRefusedError
+from odoo_gateway.uniqueness import require_indexes
 
 pytestmark = pytest.mark.odoo_real
 LINE = "sale.order.line"
@@ -20,6 +21,7 @@ LINE = "sale.order.line"
 def test_a_second_run_makes_nothing(odoo: OdooClient) -> None:
     assert plan(odoo) == []
     assert bootstrap(odoo) == []
+    require_indexes(odoo)
     menus = odoo.search_read("ir.ui.menu", [("name", "=", "Usage billing")], ["name"])
     assert len(menus) == 1
 

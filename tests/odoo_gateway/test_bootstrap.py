@@ -22,7 +22,7 @@ from odoo_gateway.schema import (
     Model,
     Unique,
 )
-from odoo_gateway.uniqueness import index_name
+from odoo_gateway.uniqueness import index_name, require_indexes
 from sandbox.odoo.launch import running_double
 
 
@@ -73,6 +73,20 @@ def test_a_field_of_another_type_is_refused_by_name(odoo: OdooClient) -> None:
     _field(odoo, "sale.order.line", "x_fc_line_key", "integer")
     with pytest.raises(OdooRefusedError, match=r"sale\.order\.line\.x_fc_line_key is there as int"):
         plan(odoo)
+
+
+def test_the_indexes_stand_though_the_rights_are_refused(odoo: OdooClient) -> None:
+    """What keeps a line from standing twice must not wait for what may fail for other reasons."""
+    (group,) = odoo.search_read("ir.model.data", [("name", "=", "group_sale_salesman")], ["id"])
+    odoo.write("ir.model.data", [group["id"]], {"name": "gone"})
+    with pytest.raises(OdooRefusedError, match=r"has no group sales_team\.group_sale_salesman"):
+        bootstrap(odoo)
+    require_indexes(odoo)
+
+
+def test_without_bootstrap_the_indexes_are_missed(odoo: OdooClient) -> None:
+    with pytest.raises(OdooRefusedError, match="run `fusion-billing odoo bootstrap`"):
+        require_indexes(odoo)
 
 
 def test_rows_that_collide_are_said(odoo: OdooClient) -> None:
