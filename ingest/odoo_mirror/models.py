@@ -73,6 +73,7 @@ MASTER = (
             "name",
             "state",
             "locked",
+            "company_id",
             "partner_id",
             "currency_id",
             "x_fc_service_code",

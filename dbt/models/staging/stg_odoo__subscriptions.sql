@@ -15,6 +15,7 @@ final as (
         {{ odoo_text('x_fc_external_account_id') }} as external_account_id,
         {{ odoo_text('x_fc_plan_code') }} as plan_code,
         coalesce({{ odoo_text('x_fc_billing_time') }}, 'calendar') as billing_time,
+        {{ odoo_id('company_id') }} as odoo_company_id,
         {{ odoo_id('partner_id') }} as odoo_partner_id,
         {{ odoo_id('plan_id') }} as odoo_plan_id,
         {{ odoo_date('start_date') }} as start_date,
