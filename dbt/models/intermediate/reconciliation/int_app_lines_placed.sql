@@ -30,7 +30,8 @@ named as (
         period_to,
         period_start,
         coalesce(period_end, period_start + 1) as period_end,
-        quantity,
+        -- A minimum is an amount: the one unit that Lago states of it counts nothing.
+        case item_type when 'minimum_commitment' then 0 else quantity end as quantity,
         amount,
         case when invoice_kind = 'invoice' then discount_amount else 0 end as discount_amount,
         tax_amount,

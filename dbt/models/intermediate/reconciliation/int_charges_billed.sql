@@ -19,6 +19,7 @@ final as (
         (array_agg(account_key order by billed_at desc, adjustment_no desc))[1] as account_key,
         (array_agg(period_end order by billed_at desc, adjustment_no desc))[1] as period_end,
         sum(quantity_billed) as quantity,
+        sum(quantity_used) as quantity_used,
         sum(amount) as amount,
         coalesce(sum(quantity_billed) filter (where reason <> 'late_usage'), 0)
             as quantity_in_time,

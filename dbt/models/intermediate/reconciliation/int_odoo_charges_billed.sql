@@ -39,20 +39,47 @@ taxed as (
     select * from {{ ref('int_order_lines_invoiced') }}
 ),
 
-posted as (
+-- A negative invoice is a credit note in Odoo, and its lines' signs are turned.
+posted_lines as (
     select
         invoice_lines.odoo_line_id,
-        sum(invoice_lines.subtotal) filter (where invoices.move_type = 'out_invoice') as invoiced,
-        coalesce(sum(invoice_lines.subtotal) filter (where invoices.move_type = 'out_refund'), 0)
-            as credited,
-        string_agg(distinct currencies.currency, ' and ' order by currencies.currency) as currency
+        currencies.currency,
+        case invoices.move_type when 'out_refund' then -1 else 1 end * invoice_lines.subtotal
+            as amount
     from invoice_lines
     inner join invoices
         on invoice_lines.odoo_invoice_id = invoices.odoo_invoice_id
     left join currencies
         on invoices.odoo_currency_id = currencies.odoo_currency_id
     where invoices.invoice_state = 'posted'
+),
+
+posted as (
+    select
+        odoo_line_id,
+        sum(amount) as amount,
+        coalesce(sum(amount) filter (where amount > 0), 0) as positive_amount,
+        coalesce(sum(amount) filter (where amount < 0), 0) as negative_amount,
+        string_agg(distinct currency, ' and ' order by currency) as currency
+    from posted_lines
     group by 1
+),
+
+-- What was taken back of a line is what runs against its sign, and is still taken back: a line that
+-- was credited and invoiced again is invoiced.
+credits as (
+    select
+        billed.line_key,
+        case
+            when posted.amount = billed.amount then 0
+            when billed.amount < 0 then -posted.positive_amount
+            else -posted.negative_amount
+        end as amount
+    from billed
+    inner join order_lines
+        on billed.line_key = order_lines.line_key
+    inner join posted
+        on order_lines.odoo_line_id = posted.odoo_line_id
 ),
 
 -- The push read them back; the mirror has not been there since.
@@ -71,18 +98,19 @@ final as (
         {{ charge_as_a_whole('billed.charge_key', 'billed.plan_code') }} as charge_key,
         billed.period_start,
         sum(order_lines.quantity) as quantity,
-        sum(coalesce(posted.invoiced, order_lines.subtotal) - coalesce(posted.credited, 0))
-            as amount,
+        sum(coalesce(posted.amount, order_lines.subtotal)) as amount,
         case
             when count(coalesce(taxed.tax, order_lines.draft_tax)) = count(*)
                 then sum(coalesce(taxed.tax, order_lines.draft_tax))
         end as tax_amount,
         string_agg(distinct posted.currency, ' and ' order by posted.currency) as currency,
-        coalesce(sum(posted.credited), 0) as credited_amount,
+        coalesce(sum(credits.amount), 0) as credited_amount,
         count(*) filter (where order_lines.odoo_line_id is null) as missing_lines,
         count(*) filter (where order_lines.subtotal <> billed.amount) as changed_lines,
         count(*) filter (
-            where order_lines.subtotal = billed.amount and posted.invoiced <> billed.amount
+            where
+            order_lines.subtotal = billed.amount
+            and posted.amount + credits.amount <> billed.amount
         ) as altered_lines,
         coalesce(
             min(nullif(concat_ws(': ', pushed.push_problem, pushed.push_reason), '')),
@@ -101,6 +129,8 @@ final as (
         on billed.line_key = order_lines.line_key
     left join posted
         on order_lines.odoo_line_id = posted.odoo_line_id
+    left join credits
+        on billed.line_key = credits.line_key
     left join taxed
         on order_lines.odoo_line_id = taxed.odoo_line_id
     left join pushed

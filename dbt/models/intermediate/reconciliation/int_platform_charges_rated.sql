@@ -46,8 +46,14 @@ final as (
         billed.service_code,
         billed.account_key,
         coalesce(billed.currency, rated_periods.currency) as currency,
-        coalesce(rated_periods.quantity, billed.quantity) as quantity,
-        rated_periods.quantity_used,
+        -- Quantity and amount of the same time: usage that no run has billed yet is in neither. Of
+        -- what is used within a quota the ledger tells nothing.
+        coalesce(billed.quantity, 0) as quantity,
+        case
+            when rated_periods.quantity = coalesce(billed.quantity, 0)
+                then rated_periods.quantity_used
+            else coalesce(billed.quantity_used, 0)
+        end as quantity_used,
         coalesce(billed.quantity_in_time, 0) as quantity_in_time,
         coalesce(billed.quantity_used_in_time, 0) as quantity_used_in_time,
         coalesce(billed.amount, 0) as amount,
