@@ -103,7 +103,8 @@
 {%- endmacro %}
 
 {# What the reports sum of reconciled items. Cents, because a total of differences that net out says
-   nothing: delta_cents is signed, delta_cents_gross is not. #}
+   nothing: delta_cents is signed, delta_cents_gross is not. What differs by its currency has no delta,
+   and adds nothing to either. #}
 {% macro reconciliation_sums() -%}
     count(*) as lines,
         coalesce(sum(app_amount), 0) as app_amount,

@@ -108,7 +108,8 @@ odoo as (
     where ordered.subscription_key is null
 ),
 
--- The day that Odoo invoices a subscription next: it has billed what began before.
+-- The day that Odoo invoices a subscription next: it has billed what began before. What no order
+-- will ever bill should have been.
 next_due as (
     select
         service_code || ':' || external_subscription_id as subscription_key,
@@ -169,7 +170,10 @@ final as (
         false as is_billed,
         coalesce(
             coalesce(odoo.period_start, apps.period_start) >= begun.first_period
-            and (odoo.subscription_key is not null or next_due.day > apps.period_start),
+            and (
+                odoo.subscription_key is not null
+                or coalesce(next_due.day > apps.period_start, true)
+            ),
             false
         ) as is_due
     from odoo

@@ -89,10 +89,25 @@ compared as (
             when is_app_compared then 'match'
             else 'not_compared'
         end as status,
-        case when is_app_compared then coalesce(app_amount, 0) - coalesce(other_amount, 0) end
-            as app_delta,
-        case when is_push_compared then coalesce(odoo_amount, 0) - platform_amount end as odoo_delta
+        is_app_compared and coalesce(app_currency <> currency, false) as is_app_in_other_currency,
+        is_push_compared and coalesce(odoo_currency <> currency, false)
+            as is_odoo_in_other_currency
     from reasoned
+),
+
+-- Two currencies make no difference that one could sum.
+measured as (
+    select
+        *,
+        case
+            when is_app_compared and not is_app_in_other_currency
+                then coalesce(app_amount, 0) - coalesce(other_amount, 0)
+        end as app_delta,
+        case
+            when is_push_compared and not is_odoo_in_other_currency
+                then coalesce(odoo_amount, 0) - platform_amount
+        end as odoo_delta
+    from compared
 ),
 
 final as (
@@ -121,8 +136,16 @@ final as (
         odoo_currency,
         app_delta,
         odoo_delta,
-        -- What the difference is worth: the app's where there is one, else Odoo's.
-        coalesce(nullif(app_delta, 0), odoo_delta, app_delta) as delta,
+        -- What the difference is worth: the app's where there is one, else Odoo's; it is not known
+        -- to be nothing where one of them is in another currency.
+        coalesce(
+            nullif(app_delta, 0),
+            nullif(odoo_delta, 0),
+            case
+                when not is_app_in_other_currency and not is_odoo_in_other_currency
+                    then coalesce(odoo_delta, app_delta)
+            end
+        ) as delta,
         status,
         reason,
         case
@@ -166,7 +189,7 @@ final as (
             when reason = 'price' then 'the app charged ' || implied_price || ' each'
             when reason = 'tax' then 'the app taxed ' || app_tax || ', Odoo ' || odoo_tax
         end as detail
-    from compared
+    from measured
 )
 
 select * from final

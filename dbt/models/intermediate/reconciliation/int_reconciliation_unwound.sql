@@ -97,10 +97,18 @@ measured as (
         *,
         coalesce(quantity = other_quantity, true) as is_same_quantity,
         coalesce(quantity <> other_quantity, false) as is_other_quantity,
-        -- The price that the amount comes to, in as many digits as the catalogue's prices have.
-        case when quantity <> 0 then round(amount / quantity, greatest(price_digits, 2)) end
-            as implied_price
+        -- What has a price: a minimum, which counts nothing, has it once.
+        case when item_type = 'charge' and metric_code is null then 1 else quantity end as units
     from variants
+),
+
+implied as (
+    select
+        *,
+        -- The price that the amount comes to, in as many digits as the catalogue's prices have.
+        case when units <> 0 then round(amount / units, greatest(price_digits, 2)) end
+            as implied_price
+    from measured
 ),
 
 priced as (
@@ -108,7 +116,7 @@ priced as (
         *,
         coalesce(
             implied_price > 0
-            and abs({{ round_money('implied_price * quantity', 'currency') }} - amount)
+            and abs({{ round_money('implied_price * units', 'currency') }} - amount)
             <= tolerance,
             false
         ) as is_at_a_price,
@@ -122,9 +130,14 @@ priced as (
         array[
             days,
             app_period_end - app_period_start,
-            extract(epoch from period_to - period_from) / 86400
+            -- By the clock on the wall: March has 31 days, though one lacks an hour.
+            extract(
+                epoch from
+                (period_to at time zone {{ company_timezone() }})
+                - (period_from at time zone {{ company_timezone() }})
+            ) / 86400
         ] as parts
-    from measured
+    from implied
 ),
 
 judged as (
