@@ -1,6 +1,6 @@
--- A rate holds until the next one: weekends and holidays carry Friday's. Of several companies in one
--- Odoo each may have its own: as in Odoo, the company's own holds from its first on, before that, or
--- where it has none, the one that all share, and another company's never.
+-- A rate holds until the next one: weekends and holidays carry Friday's. In an Odoo of several
+-- companies each may have its own: as there, the company's own holds from its first on, before that
+-- or where it has none the one that all share, and another company's never.
 
 with
 
@@ -14,6 +14,11 @@ currencies as (
 
 orders as (
     select * from {{ ref('stg_odoo__subscriptions') }}
+),
+
+shared as (
+    select * from rates
+    where odoo_company_id is null
 ),
 
 -- The company that has the orders, most of them in any case.
@@ -37,7 +42,7 @@ own as (
         and (
             seller.odoo_company_id is null
             or rates.odoo_company_id = seller.odoo_company_id
-            or not exists (select 1 from rates as shared where shared.odoo_company_id is null)
+            or not exists (select 1 from shared)
         )
     order by
         coalesce(rates.odoo_company_id = seller.odoo_company_id, false) desc,
