@@ -22,6 +22,7 @@ QUOTA, OLD_QUOTA, PRICE = D(10000), D(4000), D("0.0023")
 # Messages: the first 1,000 at 0.012, the rest at 0.008.
 TIER, TIER_PRICES = D(1000), (D("0.012"), D("0.008"))
 FEE, TAX, NOTHING = D("29.00"), D("0.13"), D(0)
+MINIMUM = D("500.00")  # of the plan: what fees and charges of a month fall short of is billed too
 
 # The decision list, as docs/reconciliation.md has it.
 REASONS = (
@@ -84,6 +85,7 @@ APART = {
     "fee_credit": "credit_note",
     "fee_not_in_app": "missing_in_app",
     "fee_not_in_odoo": "missing_in_odoo",
+    "fee_no_order": "missing_in_odoo",
     "fee_tax": "tax",
 }
 KINDS = OF_THE_APP | OF_ODOO | OF_A_SIDE | APART
@@ -117,6 +119,7 @@ class Row:
     kinds: tuple[str, ...]
     used: Decimal  # of LOADS, all of September, late usage included
     late: Decimal
+    back: Decimal  # of LOADS, all of August: counted at first and taken back after it was billed
     edge: tuple[Decimal, Decimal]  # of it or before it, after 20:00 on 31 August, 30 September
     messages: Decimal
     other_price: Decimal
@@ -129,6 +132,11 @@ class Row:
     @property
     def key(self) -> str:
         return f"{self.service}:{self.subscription}"
+
+    @property
+    def has_order_fee(self) -> bool:
+        """Whether its order has a recurring line."""
+        return not (self.has("fee_not_in_odoo") and PHASES[self.service] == "dual_run")
 
     def has(self, kind: str) -> bool:
         return kind in self.kinds
@@ -147,17 +155,16 @@ class Row:
             return {}
         reason = min(found, key=REASONS.index)
         if self.has("unlinked"):
-            fees = {("base_fee", month): reason for month in (CLEAN, PLANTED)}
-            loads = {(LOADS, month): reason for month in (CLEAN, PLANTED)}
-            return fees | loads | {(MESSAGES, month): reason for month in (CLEAN, PLANTED)}
+            items = ("base_fee", LOADS, MESSAGES, "charge")
+            return {(item, month): reason for item in items for month in (CLEAN, PLANTED)}
         if self.has("moved"):
             return {(LOADS, PLANTED): reason, (LOADS, AFTER): reason}
         if self.has("one_tier"):
             return {(MESSAGES, PLANTED): reason}
         if self.has("not_in_platform"):
             return {(ROUTES, PLANTED): reason}
-        if self.has("fee_not_in_odoo") and PHASES[self.service] == "dual_run":
-            # The order has no recurring line: it would bill no month.
+        if self.has("fee_no_order") or not self.has_order_fee:
+            # No order, or one without a recurring line: it would bill no month.
             return {("base_fee", month): reason for month in (CLEAN, PLANTED)}
         item = "base_fee" if any(kind.startswith("fee_") for kind in self.kinds) else LOADS
         return {(item, PLANTED): reason}
@@ -204,6 +211,7 @@ def _row(
         kinds=kinds,
         used=used,
         late=D(chance.randint(3000, 9000)) if "late" in kinds else D(0),
+        back=D(chance.randint(500, 900)),
         edge=(D(chance.randint(200, 900)), D(chance.randint(1000, 2000))),
         messages=D(chance.randint(2000, 9000)),
         other_price=chance.choice((D("0.0019"), D("0.0021"), D("0.0027"), D("0.0035"))),
@@ -237,7 +245,11 @@ def app_lines(row: Row) -> Iterator[AppLine]:
     """All that the app billed: August as it should, September as planted."""
     for month in (CLEAN, PLANTED):
         yield from map(taxed, _fees(row, month))
+    if row.has("fee_no_order"):
+        return
+    for month in (CLEAN, PLANTED):
         yield from map(taxed, _messages(row, month))
+        yield taxed(_minimum(row, month))
     yield taxed(_line(LOADS, CLEAN, clean_loads(row) - QUOTA, PRICE))
     yield from _loads(row)
     if row.has("not_in_platform"):
@@ -286,10 +298,22 @@ def _fees(row: Row, month: date) -> Iterator[AppLine]:
         yield replace(fee, invoice="again")
 
 
-def _messages(row: Row, month: date) -> Iterator[AppLine]:
+def _minimum(row: Row, month: date) -> AppLine:
+    """One unit, as Lago has it, and as it should be, whatever else of the month is not."""
+    used = clean_loads(row) if month == CLEAN else row.used
+    billed = cents((used - QUOTA) * PRICE) + _tiered(row) + (FEE if row.has_order_fee else D(0))
+    missing = MINIMUM - billed
+    return AppLine("minimum_commitment", None, local(month), local(NEXT[month]), D(1), missing)
+
+
+def _tiered(row: Row) -> Decimal:
     first, second = TIER_PRICES
-    amount = TIER * first + (row.messages - TIER) * second
-    line = replace(_line(MESSAGES, month, row.messages, D(0)), amount=cents(amount))
+    return cents(TIER * first + (row.messages - TIER) * second)
+
+
+def _messages(row: Row, month: date) -> Iterator[AppLine]:
+    first, _ = TIER_PRICES
+    line = replace(_line(MESSAGES, month, row.messages, D(0)), amount=_tiered(row))
     if month == PLANTED and row.has("one_tier"):
         line = replace(line, amount=cents(row.messages * first))
     yield line

@@ -18,6 +18,7 @@ from reconciled_cases import (
     FEE,
     LOADS,
     MESSAGES,
+    MINIMUM,
     OLD_QUOTA,
     PHASES,
     PLANTED,
@@ -159,6 +160,14 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
             tiered | {"id": 2},
             loads | wrong | {"id": 4, "x_included": "0"},
             tiered | wrong | {"id": 5},
+            charge
+            | {
+                "id": 6,
+                "x_code": "minimum_commitment",
+                "x_name": "Minimum",
+                "x_charge_model": "minimum_commitment",
+                "x_min_amount": str(MINIMUM),
+            },
         ],
     )
     steps = ("0", str(TIER), TIER_PRICES[0]), (str(TIER), False, TIER_PRICES[1])
@@ -207,13 +216,14 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
                 "x_fc_billing_time": "calendar",
             }
             for row in rows
+            if not row.has("fee_no_order")
         ],
     )
     fee = {"product_id": 1, "product_uom_qty": 1, "price_unit": str(FEE), "discount": 0}
     fees = [
         fee | {"id": row.number, "order_id": row.number, "qty_delivered": 0, "name": "Base"}
         for row in rows
-        if not (row.has("fee_not_in_odoo") and PHASES[row.service] == "dual_run")
+        if row.has_order_fee and not row.has("fee_no_order")
     ]
     _mirror(connection, "base_line", fees)
     _mirror(connection, "order_line", fees)
@@ -233,8 +243,10 @@ Counter = tuple[Row, str, datetime, Decimal]
 
 def _counters(rows: Sequence[Row]) -> Iterator[Counter]:
     for row in rows:
+        if row.has("fee_no_order"):
+            continue
         early, late = row.edge
-        yield row, LOADS, local(date(2026, 8, 10), 9), clean_loads(row) - early
+        yield row, LOADS, local(date(2026, 8, 10), 9), clean_loads(row) - early + row.back
         yield row, LOADS, local(date(2026, 8, 31), 21), early
         yield row, LOADS, local(date(2026, 9, 10), 9), row.used - row.late - late
         yield row, LOADS, local(date(2026, 9, 30), 21), late
@@ -244,6 +256,10 @@ def _counters(rows: Sequence[Row]) -> Iterator[Counter]:
 
 def _late_counters(rows: Sequence[Row]) -> Iterator[Counter]:
     for row in rows:
+        if row.has("fee_no_order"):
+            continue
+        # The ledger credits what the app never billed.
+        yield row, LOADS, local(date(2026, 8, 20), 9), -row.back
         if row.late:
             yield row, LOADS, local(date(2026, 9, 20), 9), row.late
 
@@ -318,13 +334,17 @@ def _invoice(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
         altered = D("1.50") if planted and row.has("invoice_altered") else D(0)
         currency = USD if planted and row.has("odoo_currency") else CAD
         books.line(number, subscription, start, net - altered, currency)
+        if start == CLEAN and row.number % 3 == 0:
+            # Credited, and invoiced again: nothing differs.
+            books.line(number, subscription, start, net, currency, refund=True)
+            books.line(number, subscription, start, net, currency)
         if planted and row.has("odoo_credit"):
             books.line(number, subscription, start, D("1.50"), CAD, refund=True)
     for row in rows:
         if PHASES[row.service] != "live":
             continue
         for month in (CLEAN, PLANTED):
-            if month == PLANTED and row.has("fee_not_in_odoo"):
+            if row.has("fee_no_order") or (month == PLANTED and row.has("fee_not_in_odoo")):
                 continue
             tax = D("1.45") if month == PLANTED and row.has("fee_tax") else None
             books.line(row.number, row.key, month, FEE, CAD, tax=tax)
@@ -353,14 +373,17 @@ class _Books:
         refund: bool = False,
         tax: Decimal | None = None,
     ) -> None:
+        """`net` as billed, of a credit note as credited: a negative invoice is a credit note."""
         number = len(self.invoices) + 1
+        move_type = "out_refund" if refund != (net < 0) else "out_invoice"
+        net = abs(net)
         tax = cents(net * TAX) if tax is None else tax
         self.invoices.append(
             {
                 "id": number,
                 "name": f"INV/{number}",
                 "state": "posted",
-                "move_type": "out_refund" if refund else "out_invoice",
+                "move_type": move_type,
                 "reversed_entry_id": number - 1 if refund else False,
                 "invoice_date": day + timedelta(days=20) if refund else day,
                 "currency_id": currency,
