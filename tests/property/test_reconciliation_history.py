@@ -38,6 +38,7 @@ def row(number: int, *kinds: str) -> Row:
         kinds=kinds,
         used=Decimal(50_000),
         late=Decimal(0),
+        back=Decimal(500),
         edge=(Decimal(200), Decimal(1000)),
         messages=Decimal(2000),
         other_price=Decimal("0.0019"),
