@@ -1,5 +1,6 @@
--- The newest document that an order line stands on and that is not cancelled, the tax of them all,
--- and what the posted ones come to, credit notes taken off: the newest may be a draft.
+-- The newest document that an order line stands on and that is not cancelled, and what the posted
+-- ones come to, credit notes taken off: the newest may be a draft. The tax is that of the posted
+-- ones, as the amount is; of drafts only where nothing is posted.
 
 with
 
@@ -17,24 +18,37 @@ totals as (
     select * from {{ ref('int_invoice_totals') }}
 ),
 
-joined as (
+taxed as (
     select
         invoice_lines.odoo_line_id,
         invoices.odoo_invoice_id,
         invoices.invoice_name,
         invoices.invoice_state,
         invoices.payment_state,
-        sum(
-            case when invoices.move_type = 'out_refund' then -1 else 1 end
-            * (invoice_lines.total - invoice_lines.subtotal)
-        ) over (partition by invoice_lines.odoo_line_id) as tax,
-        row_number() over (
-            partition by invoice_lines.odoo_line_id
-            order by invoices.odoo_invoice_id desc
-        ) as newest_first
+        case when invoices.move_type = 'out_refund' then -1 else 1 end
+        * (invoice_lines.total - invoice_lines.subtotal) as tax
     from invoice_lines
     inner join invoices
         on invoice_lines.odoo_invoice_id = invoices.odoo_invoice_id
+),
+
+joined as (
+    select
+        odoo_line_id,
+        odoo_invoice_id,
+        invoice_name,
+        invoice_state,
+        payment_state,
+        coalesce(
+            sum(tax) filter (where invoice_state = 'posted') over of_line,
+            sum(tax) over of_line
+        ) as tax,
+        row_number() over (
+            partition by odoo_line_id
+            order by odoo_invoice_id desc
+        ) as newest_first
+    from taxed
+    window of_line as (partition by odoo_line_id)
 ),
 
 posted_lines as (

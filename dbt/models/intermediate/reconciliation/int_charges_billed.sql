@@ -11,10 +11,11 @@ final as (
         service_code,
         subscription_key,
         plan_code,
-        metric_code,
         {{ charge_as_a_whole('charge_key', 'plan_code') }} as charge_key,
         period_start,
-        -- An adjustment may name another account or a shorter period than the line it adjusts.
+        -- An adjustment may name another metric or account, or a shorter period, than the line it
+        -- adjusts.
+        (array_agg(metric_code order by billed_at desc, adjustment_no desc))[1] as metric_code,
         (array_agg(currency order by billed_at desc, adjustment_no desc))[1] as currency,
         (array_agg(account_key order by billed_at desc, adjustment_no desc))[1] as account_key,
         (array_agg(period_end order by billed_at desc, adjustment_no desc))[1] as period_end,
@@ -28,7 +29,7 @@ final as (
         coalesce(sum(amount) filter (where reason <> 'late_usage'), 0) as amount_in_time,
         bool_or(reason = 'late_usage') as has_late_usage
     from billed
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5
 )
 
 select * from final
