@@ -37,7 +37,7 @@
         when {{ days }} <= 7 then '0-7'
         when {{ days }} <= 30 then '8-30'
         when {{ days }} <= 90 then '31-90'
-        when {{ days }} > 90 then '90+'
+        when {{ days }} is not null then '90+'
     end
 {%- endmacro %}
 
