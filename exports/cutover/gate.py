@@ -2,7 +2,7 @@
 
 Months are finance's: a period counts in the month of its last day. Only the present stay in a phase
 counts, that is periods under the newest decision, in months that do not begin before it takes
-effect. So a service that goes back, and comes again, begins anew.
+effect and end after it was made. So a service that goes back, and comes again, begins anew.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from exports.billing_run import last_period_end
-from exports.cutover.decisions import newest
-from exports.cutover.month_parity import Acceptable, MonthParity, is_before, reasons
+from exports.cutover.decisions import Decision, newest
+from exports.cutover.month_parity import Acceptable, MonthParity, Stay, reasons
 from exports.cutover.phases import Phase, routed
 from warehouse.settings import Settings
 
@@ -94,13 +94,14 @@ _NOT_BUILT = (
 
 @dataclass(frozen=True)
 class Gate:
-    """`phase` is that of the newest decision, `since` its first day (None: from all time), `today`
-    the phase of a period that begins today. `accepted` is what somebody answers for, `reasons` is
-    empty where the gate holds."""
+    """`phase` is that of the newest decision, `since` its first day (None: from all time),
+    `decided_on` the day it was made, `today` the phase of a period that begins today. `accepted` is
+    what somebody answers for, `reasons` is empty where the gate holds."""
 
     service_code: str
     phase: Phase
     since: dt.date | None
+    decided_on: dt.date | None
     today: Phase
     next_phase: Phase | None
     periods: int
@@ -124,26 +125,24 @@ def gate(
     accepted: Acceptable | None = None,
 ) -> Gate:
     """The gate as the marts stood when they were last built."""
-    decision = newest(connection, service_code)
-    phase = decision.phase if decision else Phase.SHADOW
+    stay = _stay(newest(connection, service_code), settings)
+    phase = stay.phase
     wanted = periods or settings.cutover_periods
-    since = decision.effective_from if decision else None
     months = _months(last_period_end(today, settings), wanted)
-    found = _parity(connection, service_code, phase, since, months) if phase.next else ()
+    found = _parity(connection, service_code, stay, months) if phase.next else ()
     if found is None:
         against = [_NOT_BUILT]
     else:
         against = [
             f"{month.month:%Y-%m}: {reason}"
             for month in found
-            for reason in reasons(
-                month, service_code, phase, since, settings.cutover_tolerance, accepted
-            )
+            for reason in reasons(month, service_code, stay, settings.cutover_tolerance, accepted)
         ]
     return Gate(
         service_code=service_code,
         phase=phase,
-        since=since,
+        since=stay.since,
+        decided_on=stay.decided_on,
         today=_phase_on(connection, service_code, today),
         next_phase=phase.next,
         periods=wanted,
@@ -152,6 +151,15 @@ def gate(
         months=found or (),
         reasons=tuple(against),
     )
+
+
+def _stay(decision: Decision | None, settings: Settings) -> Stay:
+    if decision is None:
+        return Stay(Phase.SHADOW)
+    if decision.effective_from is None or decision.changed_at is None:
+        return Stay(decision.phase)
+    decided_on = decision.changed_at.astimezone(settings.zone).date()
+    return Stay(decision.phase, decision.effective_from, decided_on)
 
 
 def _months(end: dt.date, count: int) -> list[dt.date]:
@@ -177,13 +185,17 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
 def _parity(
     connection: Connection,
     service_code: str,
-    phase: Phase,
-    since: dt.date | None,
+    stay: Stay,
     months: list[dt.date],
 ) -> tuple[MonthParity, ...] | None:
-    """The months' figures, zero before the stay; None where dbt has not built the marts."""
-    counted = [month for month in months if not is_before(month, since)]
-    asked = {"service": service_code, "phase": phase.value, "since": since, "months": counted}
+    """The months' figures, zero where a month is none of the stay; None where dbt has not built the
+    marts."""
+    asked = {
+        "service": service_code,
+        "phase": stay.phase.value,
+        "since": stay.since,
+        "months": [month for month in months if not stay.against(month)],
+    }
 
     def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
         return {row.month: row for row in connection.execute(query, asked)}

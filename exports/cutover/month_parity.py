@@ -45,24 +45,44 @@ class MonthParity:
     not_in_marts: int = 0
 
 
-def is_before(month: dt.date, since: dt.date | None) -> bool:
-    """Whether any day of the month is before the stay: a part of a month is no closed month."""
-    return since is not None and month < since
+@dataclass(frozen=True)
+class Stay:
+    """The present stay in a phase: `since` is the first day of the first period under it, and
+    `decided_on` the day of the decision, in company time. Both None where all periods are under
+    it: of a service's first phase every month counts."""
+
+    phase: Phase
+    since: dt.date | None = None
+    decided_on: dt.date | None = None
+
+    def against(self, month: dt.date) -> str | None:
+        """Why the month is none of the stay. A part of a month is no closed month, and a month that
+        was over when the decision was made was billed under another phase, whatever `since` says:
+        else three decisions for a day long past would walk through all gates at once."""
+        if self.since is not None and month < self.since:
+            return f"it begins before this stay in {self.phase} does, on {self.since}"
+        if self.decided_on is not None and next_month(month) <= self.decided_on:
+            return f"it ended before this stay in {self.phase} was decided, on {self.decided_on}"
+        return None
+
+
+def next_month(day: dt.date) -> dt.date:
+    """The first day of the month after."""
+    return (day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
 
 
 def reasons(
     month: MonthParity,
     service_code: str,
-    phase: Phase,
-    since: dt.date | None,
+    stay: Stay,
     tolerance: Decimal,
     accepted: Acceptable | None,
 ) -> Iterator[str]:
     """All that speaks against a month; nothing where it holds."""
-    if is_before(month.month, since):
-        yield f"it begins before this stay in {phase} does, on {since}"
+    if not_of_it := stay.against(month.month):
+        yield not_of_it
         return
-    yield from _of_the_app(month, service_code, phase, accepted)
+    yield from _of_the_app(month, service_code, stay.phase, accepted)
     if month.unexplained and not 0 < month.unexplained_amount <= tolerance:
         yield (
             f"{month.unexplained} lines are unexplained, {month.unexplained_amount:.2f} in all of a"

@@ -19,7 +19,7 @@ from exports.cutover.decisions import (
     newest,
 )
 from exports.cutover.gate import Gate, gate
-from exports.cutover.month_parity import Acceptable
+from exports.cutover.month_parity import Acceptable, next_month
 from exports.cutover.phases import Phase
 from warehouse.services import known_services, require_service
 from warehouse.settings import Settings
@@ -69,7 +69,7 @@ def advance(
         target = to or current.next
         if target is None:
             raise CutoverRefusedError(service_code, current, ["it is retired, the last phase"])
-        wanted = Decision(service_code, target, effective_from or _next_month(today), by, note)
+        wanted = Decision(service_code, target, effective_from or next_month(today), by, note)
         if _is_earlier(target, current):
             return _back(connection, wanted, current, dry_run=dry_run)
         if target is current:
@@ -107,7 +107,7 @@ def back(
             raise CutoverError(
                 f"{target} is not before {current}: use `fusion-billing cutover advance`."
             )
-        wanted = Decision(service_code, target, effective_from or _next_month(today), by, note)
+        wanted = Decision(service_code, target, effective_from or next_month(today), by, note)
         return _back(connection, wanted, current, dry_run=dry_run)
 
 
@@ -122,10 +122,6 @@ def _locked(connection: Connection, service_code: str) -> Phase:
 def _is_earlier(phase: Phase, other: Phase) -> bool:
     order = list(Phase)
     return order.index(phase) < order.index(other)
-
-
-def _next_month(day: dt.date) -> dt.date:
-    return (day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
 
 
 def _back(connection: Connection, wanted: Decision, current: Phase, *, dry_run: bool) -> Decision:

@@ -104,6 +104,17 @@ class Cutover:
         given = {"today": TODAY, "by": "ada", **options}
         return advance(self.engine, self.settings, CLOUD, **given)
 
+    def decided(self, phase: str, *, since: dt.date | None, at: dt.datetime) -> None:
+        """A decision that was made at `at`."""
+        self.run(
+            "insert into ops.cutover (service_code, phase, effective_from, changed_by, changed_at)"
+            " values (:service, :phase, :since, 'ada', :at)",
+            service=CLOUD,
+            phase=phase,
+            since=since,
+            at=at,
+        )
+
     def back(self, **options: Any) -> Any:
         given = {"today": TODAY, "by": "ada", "note": "prices are wrong", **options}
         return back(self.engine, CLOUD, **given)

@@ -204,9 +204,11 @@ def test_going_back_needs_no_gate_but_a_note(cutover: Cutover) -> None:
 
 
 def came_again(cutover: Cutover, *, since: dt.date) -> None:
-    """Live from the start, in dual run for a while, live again from `since` on."""
-    for phase, first in ((Phase.LIVE, None), (Phase.DUAL_RUN, AUGUST), (Phase.LIVE, since)):
-        begin(cutover.engine, CLOUD, phase, by="ada", note="as it went", effective_from=first)
+    """Live from the start, in dual run for a while, live again from `since` on; each decided on the
+    day before its first."""
+    for phase, first in (("live", None), ("dual_run", AUGUST), ("live", since)):
+        day = (first or dt.date(2025, 1, 2)) - dt.timedelta(days=1)
+        cutover.decided(phase, since=first, at=dt.datetime.combine(day, dt.time(15), dt.UTC))
 
 
 def test_months_of_an_earlier_stay_in_the_phase_do_not_count(cutover: Cutover) -> None:
@@ -251,6 +253,47 @@ def test_a_phase_that_has_not_begun_is_not_left_forward(cutover: Cutover) -> Non
         "2025-10: it begins before this stay in shadow does, on 2025-12-01",
     ]
     assert [each.phase for each in history(cutover.engine, CLOUD)] == ["dual_run", "shadow"]
+
+
+@pytest.mark.parametrize("phase", ["shadow", "dual_run"])
+def test_a_decision_for_a_day_long_past_opens_no_further_gate(cutover: Cutover, phase: str) -> None:
+    """Both months agree under the new phase as well, yet both had ended before it was decided."""
+    begin(cutover.engine, CLOUD, Phase(phase), by="ada", note="from the start")
+    cutover.agree(phase)
+    decision = cutover.advance(effective_from=SEPTEMBER)
+    cutover.agree(decision.phase.value, since=SEPTEMBER)
+    assert decision.changed_at is not None
+    day = decision.changed_at.astimezone(cutover.settings.zone).date()
+    told = f"it ended before this stay in {decision.phase} was decided, on {day}"
+    assert cutover.reasons() == [f"2025-09: {told}", f"2025-10: {told}"]
+    (kept,) = status(cutover.engine, cutover.settings, today=TODAY)
+    assert (kept.since, kept.decided_on) == (SEPTEMBER, day)
+    assert [month.lines for month in kept.months] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("at", "against"),
+    [
+        ("2025-10-01T03:59Z", None),
+        ("2025-10-01T04:00Z", "2025-10-01"),
+        ("2025-11-01T03:59Z", "2025-10-31"),
+    ],
+    ids=["the month's last minute", "the first of the next", "the last minute of two months"],
+)
+def test_a_month_counts_that_ended_after_the_decision(
+    cutover: Cutover, at: str, against: str | None
+) -> None:
+    """In company time, four hours west of UTC. October, too, is of the stay in all three."""
+    cutover.decided("dual_run", since=SEPTEMBER, at=dt.datetime.fromisoformat(at))
+    cutover.agree("dual_run", since=SEPTEMBER)
+    told = f"2025-09: it ended before this stay in dual_run was decided, on {against}"
+    assert cutover.reasons() == ([told] if against else [])
+
+
+def test_a_first_phase_is_of_all_months_whenever_decided(cutover: Cutover) -> None:
+    begin(cutover.engine, CLOUD, Phase.LIVE, by="ada", note="from the start")
+    cutover.agree("live")
+    assert cutover.reasons() == []
 
 
 def test_two_at_once_move_a_service_one_phase(cutover: Cutover) -> None:
