@@ -19,6 +19,7 @@ from exports.billing_run import last_period_end
 from exports.cutover.decisions import Decision, newest
 from exports.cutover.month_parity import Acceptable, MonthParity, Stay, reasons
 from exports.cutover.phases import Phase, routed
+from exports.finance.checks import NEWER, newer_sources
 from warehouse.settings import Settings
 
 _PARITY = sa.text("""
@@ -84,6 +85,7 @@ _IN_ODOO = routed("""
         and date_trunc('month', routed.period_end - 1)::date = any(:months)
     group by 1
 """)
+_NEWER = sa.text(NEWER.sql)
 
 _COUNTS = ("lines", "matched", "explained", "unexplained", "not_compared", "base_fees_in_shadow")
 _NOT_BUILT = (
@@ -124,16 +126,21 @@ def gate(
     periods: int | None = None,
     accepted: Acceptable | None = None,
 ) -> Gate:
-    """The gate as the marts stood when they were last built."""
+    """The gate as the marts say it; shut where they are older than what they are built from."""
     stay = _stay(newest(connection, service_code), settings)
     phase = stay.phase
     wanted = periods or settings.cutover_periods
     months = _months(last_period_end(today, settings), wanted)
-    found = _parity(connection, service_code, stay, months) if phase.next else ()
-    if found is None:
-        against = [_NOT_BUILT]
-    else:
-        against = [
+    found: tuple[MonthParity, ...] = ()
+    against: list[str] = []
+    if phase.next:
+        try:
+            with connection.begin_nested():
+                against += _out_of_date(connection)
+                found = _parity(connection, service_code, stay, months)
+        except sa.exc.ProgrammingError:
+            against = [_NOT_BUILT]
+        against += [
             f"{month.month:%Y-%m}: {reason}"
             for month in found
             for reason in reasons(month, service_code, stay, settings.cutover_tolerance, accepted)
@@ -148,7 +155,7 @@ def gate(
         periods=wanted,
         tolerance=settings.cutover_tolerance,
         accepted=accepted,
-        months=found or (),
+        months=found,
         reasons=tuple(against),
     )
 
@@ -182,14 +189,22 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
     return Phase(found or Phase.SHADOW)
 
 
+def _out_of_date(connection: Connection) -> list[str]:
+    """What was rated, imported or mirrored since may agree with nothing: a close waits as well."""
+    since = newer_sources(connection.execute(_NEWER).mappings().one())
+    if not since:
+        return []
+    return [f"finance's marts are older than {', '.join(since)}: `fusion-billing reconcile`"]
+
+
 def _parity(
     connection: Connection,
     service_code: str,
     stay: Stay,
     months: list[dt.date],
-) -> tuple[MonthParity, ...] | None:
-    """The months' figures, zero where a month is none of the stay; None where dbt has not built the
-    marts."""
+) -> tuple[MonthParity, ...]:
+    """The months' figures, zero where a month is none of the stay. ProgrammingError where dbt has
+    not built the marts."""
     asked = {
         "service": service_code,
         "phase": stay.phase.value,
@@ -200,13 +215,9 @@ def _parity(
     def by_month(query: sa.TextClause) -> dict[dt.date, Any]:
         return {row.month: row for row in connection.execute(query, asked)}
 
-    try:
-        with connection.begin_nested():
-            parity, usage = by_month(_PARITY), by_month(_USAGE)
-            not_billed, in_odoo = by_month(_NOT_BILLED), by_month(_IN_ODOO)
-            is_metered: bool = connection.execute(_IS_METERED, asked).scalar_one()
-    except sa.exc.ProgrammingError:
-        return None
+    parity, usage = by_month(_PARITY), by_month(_USAGE)
+    not_billed, in_odoo = by_month(_NOT_BILLED), by_month(_IN_ODOO)
+    is_metered: bool = connection.execute(_IS_METERED, asked).scalar_one()
     found = []
     for month in months:
         values: dict[str, Any] = {"is_metered": is_metered}

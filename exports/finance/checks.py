@@ -5,6 +5,7 @@ Each query's rows are its answer; none of them trusts that a build tested what i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -204,5 +205,17 @@ NEWER = CheckQuery(
         on true
     """,
 )
+
+
+def newer_sources(found: Mapping[str, object]) -> list[str]:
+    """What of NEWER's row is newer than finance's marts, by name."""
+    names = {
+        "is_rated_since": "the rating",
+        "is_imported_since": "documents of the apps",
+        "is_driven_since": "cost drivers",
+        "is_mirrored_since": "the mirror of Odoo",
+    }
+    return [name for column, name in names.items() if found[column]]
+
 
 LINE_QUERIES = (RATED, NOT_AS_RATED, COMPARED, NOT_BUILT, NEWER)

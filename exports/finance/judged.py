@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exports.canonical import decimal_text
+from exports.finance.checks import newer_sources
 from exports.finance.columns import SUMMED
 from exports.finance.figures import ZERO, Figures, amount_of, total_of
 from exports.finance.marts import MonthData
@@ -284,18 +285,8 @@ def _cost(data: MonthData) -> list[Check]:
 
 def _up_to_date(data: MonthData) -> list[Check]:
     """Marts that hold, but of yesterday, say nothing of what landed since."""
-    usage, newer = data.found["not_built"][0], data.found["newer"][0]
+    usage, since = data.found["not_built"][0], newer_sources(data.found["newer"][0])
     counters = int(str(usage["counters"])) if usage["builds"] else None
-    since = [
-        name
-        for name, is_newer in (
-            ("the rating", newer["is_rated_since"]),
-            ("documents of the apps", newer["is_imported_since"]),
-            ("cost drivers", newer["is_driven_since"]),
-            ("the mirror of Odoo", newer["is_mirrored_since"]),
-        )
-        if is_newer
-    ]
     return [
         Check(
             "not_built",

@@ -42,7 +42,7 @@ def test_base_fees_keep_no_service_in_shadow_but_missing_invoices_do(
     """Two subscriptions, two charges and a base fee each, in August and September. The app billed
     all of it but the loads of the second one's September: 7 charges match, 1 is missing."""
     world = Reconciled(database_url, folder, [row(1), row(2, "not_in_app")])
-    world.reconcile("+rpt_parity +fct_billed_lines")
+    world.reconcile("+rpt_parity +fct_billed_lines +rpt_finance_build")
     engine = make_engine(database_url)
     (found,) = status(engine, world.settings, today=TODAY, service_code=CLOUD)
     told = [

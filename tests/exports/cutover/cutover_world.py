@@ -30,6 +30,16 @@ create table intermediate.int_subscription_periods (
     subscription_key text, service_code text, period_start date, period_end date, plan_code text);
 create table intermediate.int_period_closings (
     subscription_key text, period_start date, closed_by_run bigint);
+create view staging.stg_app_billing__invoices as select version, loaded_at from raw.app_invoice;
+create table marts.rpt_finance_build (
+    rating_build_id text, app_documents bigint, app_document_versions bigint,
+    app_documents_loaded_at timestamptz, cost_drivers_md5 text, odoo_read_at timestamptz);
+insert into marts.rpt_rating_build (build_id) values ('rating');
+"""
+# As rpt_finance_build says it of what there is at first.
+BUILT = """
+insert into marts.rpt_finance_build
+values ('rating', 0, 0, '-infinity', md5(''), '-infinity')
 """
 
 
@@ -42,8 +52,10 @@ class Cutover:
         start_afresh(engine)
         add_service(engine, CLOUD, "NexaCloud")
         with engine.begin() as connection:
-            connection.execute(sa.text("truncate raw.usage_counter"))
+            emptied = "raw.usage_counter, raw.app_invoice, ops.odoo_mirror, ops.cost_driver"
+            connection.execute(sa.text(f"truncate {emptied} cascade"))
             connection.execute(sa.text(TABLES))
+            connection.execute(sa.text(BUILT))
 
     def run(self, statement: str, **values: object) -> None:
         with self.engine.begin() as connection:

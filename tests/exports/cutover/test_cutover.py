@@ -20,6 +20,7 @@ from exports.cutover.decisions import (
     history,
     lock,
 )
+from exports.cutover.month_parity import Acceptable
 from exports.cutover.moving import status
 from exports.cutover.phases import Phase
 from warehouse.services import UnknownServiceError
@@ -151,6 +152,46 @@ def test_marts_older_than_the_ledger_open_nothing(cutover: Cutover) -> None:
     assert cutover.reasons() == [
         "2025-09: 1 lines are newer than the marts: `fusion-billing reconcile`"
     ]
+
+
+@pytest.mark.parametrize(
+    ("since", "newer"),
+    [
+        ("update marts.rpt_rating_build set build_id = 'rated again'", "the rating"),
+        (
+            "insert into raw.app_invoice (source, external_invoice_id, version, kind, service_code,"
+            " status, is_billed, currency, content_sha256, payload, file)"
+            " values ('lago', 'i', 1, 'invoice', 'nexacloud', 'finalized', true, 'CAD', '', '{}',"
+            " 'invoices.json')",
+            "documents of the apps",
+        ),
+        (
+            "insert into ops.cost_driver (provider, sku, metric_code) values ('x', '*', 'hours')",
+            "cost drivers",
+        ),
+        (
+            "insert into ops.odoo_mirror (table_name, odoo, fields, read_at)"
+            " values ('subscription', 'odoo', '{}', now())",
+            "the mirror of Odoo",
+        ),
+        (
+            "truncate marts.rpt_finance_build",
+            "the rating, documents of the apps, cost drivers, the mirror of Odoo",
+        ),
+    ],
+    ids=["rating", "import", "cost drivers", "mirror", "never built"],
+)
+def test_what_came_in_after_the_marts_were_built_keeps_the_gate_shut(
+    cutover: Cutover, since: str, newer: str
+) -> None:
+    """It may be the very invoices that disagree. Said once, not for each month."""
+    cutover.agree("shadow")
+    assert cutover.reasons() == []
+    cutover.run(since)
+    told = f"finance's marts are older than {newer}: `fusion-billing reconcile`"
+    assert cutover.reasons() == [told]
+    with pytest.raises(CutoverRefusedError, match="finance's marts are older than"):
+        cutover.advance(accepted=Acceptable.MISSING_IN_APP)
 
 
 def test_a_live_service_may_retire_its_biller_when_nothing_is_compared(cutover: Cutover) -> None:
@@ -340,12 +381,13 @@ def test_decisions_stay(cutover: Cutover) -> None:
             cutover.run(statement)
 
 
-def test_an_unknown_service_and_marts_that_are_not_built(cutover: Cutover) -> None:
+@pytest.mark.parametrize("mart", ["rpt_parity", "rpt_finance_build"])
+def test_an_unknown_service_and_marts_that_are_not_built(cutover: Cutover, mart: str) -> None:
     with pytest.raises(UnknownServiceError, match="no service 'nexo'"):
         history(cutover.engine, "nexo")
     with pytest.raises(UnknownServiceError, match="no service 'nexo'"):
         cutover.reasons("nexo")
-    cutover.run("drop table marts.rpt_parity")
+    cutover.run(f"drop table marts.{mart}")
     (reason,) = cutover.reasons()
     assert reason.startswith("nothing is reconciled yet: `fusion-billing run`")
     with pytest.raises(CutoverRefusedError, match="nothing is reconciled yet"):
