@@ -60,7 +60,9 @@ SomeArgument = Annotated[
 FromOption = Annotated[
     str,
     typer.Option(
-        "--from", metavar="D", help="First day of the first period under it; default: next month's."
+        "--from",
+        metavar="D",
+        help="First day of the first period under it, a year ahead at most; default: next month's.",
     ),
 ]
 PhaseOption = Annotated[
@@ -71,7 +73,19 @@ ByOption = Annotated[
 ]
 PeriodsOption = Annotated[
     int | None,
-    typer.Option("--periods", min=1, metavar="N", help="Months in a row; default CUTOVER_PERIODS."),
+    typer.Option(
+        "--periods", min=1, max=24, metavar="N", help="Months in a row; default CUTOVER_PERIODS."
+    ),
+]
+MorePeriodsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--periods",
+        min=1,
+        max=24,
+        metavar="N",
+        help="Months in a row; CUTOVER_PERIODS, the default, or more.",
+    ),
 ]
 AcceptOption = Annotated[
     Acceptable | None,
@@ -122,7 +136,7 @@ def cutover_advance(
     to: PhaseOption = None,
     note: Annotated[str, typer.Option("--note", help="Why; needed on the way back.")] = "",
     by: ByOption = "",
-    periods: PeriodsOption = None,
+    periods: MorePeriodsOption = None,
     accept: AcceptOption = None,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,

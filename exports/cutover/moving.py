@@ -24,6 +24,8 @@ from exports.cutover.phases import Phase
 from warehouse.services import known_services, require_service
 from warehouse.settings import Settings
 
+_FURTHEST = dt.timedelta(days=366)  # a year, leap or not
+
 
 def status(
     engine: Engine,
@@ -62,8 +64,16 @@ def advance(
     Forward goes one phase at a time and through the gate: CutoverRefusedError lists all that speaks
     against it, but for what is `accepted`, which the decision keeps. Back goes to any earlier
     phase, without a gate, but with a note, or CutoverError. What stands in Odoo stays there. Waits
-    for a billing run, and for another decision.
+    for a billing run, and for another decision. CutoverError, too, for fewer `periods` than
+    CUTOVER_PERIODS, and for a first day more than a year ahead.
     """
+    if periods is not None and periods < settings.cutover_periods:
+        raise CutoverError(
+            f"--periods {periods} is less than CUTOVER_PERIODS, {settings.cutover_periods}:"
+            " a decision may ask for more months, not for fewer."
+            " `fusion-billing cutover status` shows any number."
+        )
+    _require_near(effective_from, today)
     with engine.begin() as connection:
         current = _locked(connection, service_code)
         target = to or current.next
@@ -96,6 +106,7 @@ def back(
     dry_run: bool = False,
 ) -> Decision:
     """One phase back, or to the earlier phase `to`, as `advance` does it."""
+    _require_near(effective_from, today)
     with engine.begin() as connection:
         current = _locked(connection, service_code)
         target = to or current.previous
@@ -117,6 +128,14 @@ def _locked(connection: Connection, service_code: str) -> Phase:
     require_service(connection, service_code)
     decision = newest(connection, service_code)
     return decision.phase if decision else Phase.SHADOW
+
+
+def _require_near(effective_from: dt.date | None, today: dt.date) -> None:
+    """A slip of the year would be the newest decision, and in the way of every other, for good."""
+    if effective_from is not None and effective_from > today + _FURTHEST:
+        raise CutoverError(
+            f"--from {effective_from} is more than a year ahead: {today + _FURTHEST} at the latest."
+        )
 
 
 def _is_earlier(phase: Phase, other: Phase) -> bool:

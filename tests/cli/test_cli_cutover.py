@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 
 import psycopg
@@ -70,16 +71,17 @@ def test_a_service_that_nobody_billed_before_starts_live(env: dict[str, str]) ->
         "service", "add", "nexaclub", "--phase", "live", "--format", "json", env=env
     )
     assert (added.status, added.json()["phase"]) == (0, "live")
+    first = (dt.date.today() + dt.timedelta(days=300)).isoformat()
     went_back = fusion_billing(
-        "cutover", "back", "nexaclub", "--note", "not yet", "--by", "ada", "--from", "2099-01-01",
+        "cutover", "back", "nexaclub", "--note", "not yet", "--by", "ada", "--from", first,
         "--format", "json", env=env,
     )  # fmt: skip
     assert went_back.status == 0
-    assert went_back.json()["effective_from"] == "2099-01-01"
+    assert went_back.json()["effective_from"] == first
     history = fusion_billing("cutover", "history", "nexaclub", "--format", "json", env=env).json()
     assert [(row["phase"], row["effective_from"], row["note"]) for row in history] == [
         ("live", None, "from the start"),
-        ("dual_run", "2099-01-01", "not yet"),
+        ("dual_run", first, "not yet"),
     ]
     assert history[1]["changed_by"] == "ada"
 
@@ -111,6 +113,14 @@ def test_what_cannot_be_asked(env: dict[str, str]) -> None:
     unknown = fusion_billing("cutover", "history", "nexo", env=env)
     assert (unknown.status, unknown.stdout) == (2, "")
     assert "There is no service 'nexo'" in unknown.stderr
+    fusion_billing("service", "add", "nexacloud", env=env)
+    fewer = fusion_billing("cutover", "advance", "nexacloud", "--periods", "1", env=env)
+    assert (fewer.status, "less than CUTOVER_PERIODS, 2" in fewer.stderr) == (2, True)
+    far = fusion_billing("cutover", "advance", "nexacloud", "--from", "9999-12-31", env=env)
+    assert (far.status, "more than a year ahead" in far.stderr) == (2, True)
+    for command in ("status", "advance"):
+        many = fusion_billing("cutover", command, "nexacloud", "--periods", "100000", env=env)
+        assert (many.status, "less than or equal to 24" in many.stderr) == (2, True)
     no_note = fusion_billing("cutover", "back", "nexaclub", env=env)
     assert (no_note.status, "--note" in no_note.stderr) == (2, True)
     parity = fusion_billing("parity", env=env)

@@ -114,6 +114,30 @@ def test_the_months_are_those_that_have_ended(cutover: Cutover) -> None:
     assert [month.month for month in found.months] == [SEPTEMBER, OCTOBER]
 
 
+def test_no_fewer_months_are_asked_for_than_the_setting_says(cutover: Cutover) -> None:
+    """September does not agree: to look at October alone is no way around it."""
+    cutover.agree("shadow", OCTOBER)
+    assert cutover.reasons(periods=1) == []
+    with pytest.raises(CutoverError, match="--periods 1 is less than CUTOVER_PERIODS, 2"):
+        cutover.advance(periods=1)
+    cutover.agree("shadow", SEPTEMBER)
+    assert cutover.advance(periods=2, dry_run=True).phase is Phase.DUAL_RUN
+    with pytest.raises(CutoverRefusedError, match="2025-08: no lines"):
+        cutover.advance(periods=3)
+
+
+def test_a_first_day_is_within_a_year(cutover: Cutover) -> None:
+    cutover.agree("shadow")
+    last = dt.date(2026, 11, 21)
+    for day in (last + dt.timedelta(days=1), dt.date.max):
+        told = f"--from {day} is more than a year ahead: {last} at the latest"
+        with pytest.raises(CutoverError, match=told):
+            cutover.advance(effective_from=day)
+        with pytest.raises(CutoverError, match=told):
+            cutover.back(effective_from=day)
+    assert cutover.advance(effective_from=last).effective_from == last
+
+
 @pytest.mark.parametrize(
     ("phase", "state", "order", "reason"),
     [
