@@ -191,7 +191,7 @@ def _phase_on(connection: Connection, service_code: str, day: dt.date) -> Phase:
 
 def _out_of_date(connection: Connection) -> list[str]:
     """What was rated, imported or mirrored since may agree with nothing: a close waits as well."""
-    since = newer_sources(connection.execute(_NEWER).mappings().one())
+    since = newer_sources(connection.execute(_NEWER).one()._asdict())
     if not since:
         return []
     return [f"finance's marts are older than {', '.join(since)}: `fusion-billing reconcile`"]
