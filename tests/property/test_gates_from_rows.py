@@ -30,6 +30,7 @@ def row(number: int, *kinds: str) -> Row:
         kinds=kinds,
         used=D(50_000),
         late=D(0),
+        back=D(0),
         edge=(D(200), D(1000)),
         messages=D(2000),
         other_price=D("0.0019"),
@@ -39,8 +40,9 @@ def row(number: int, *kinds: str) -> Row:
 def test_base_fees_keep_no_service_in_shadow_but_missing_invoices_do(
     database_url: str, folder: Path
 ) -> None:
-    """Two subscriptions, two charges and a base fee each, in August and September. The app billed
-    all of it but the loads of the second one's September: 7 charges match, 1 is missing."""
+    """Two subscriptions, in August and September: two charges, what these lack of a minimum,
+    and a base fee each. The app billed all of it but the loads of the second one's September: 11
+    lines match, 1 is missing."""
     world = Reconciled(database_url, folder, [row(1), row(2, "not_in_app")])
     world.reconcile("+rpt_parity +fct_billed_lines +rpt_finance_build")
     engine = make_engine(database_url)
@@ -49,10 +51,10 @@ def test_base_fees_keep_no_service_in_shadow_but_missing_invoices_do(
         (month.month.month, month.lines, month.matched, month.explained, month.missing_in_app)
         for month in found.months
     ]
-    assert told == [(8, 4, 4, 0, 0), (9, 4, 3, 1, 1)]
+    assert told == [(8, 6, 6, 0, 0), (9, 6, 5, 1, 1)]
     assert [month.base_fees_in_shadow for month in found.months] == [2, 2]
     (reason,) = found.reasons
-    assert reason.startswith("2026-09: 1 of 4 lines are missing in the app: ")
+    assert reason.startswith("2026-09: 1 of 6 lines are missing in the app: ")
 
     with pytest.raises(CutoverRefusedError, match="missing in the app"):
         advance(engine, world.settings, CLOUD, today=TODAY, by="ada")
