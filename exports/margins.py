@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -91,7 +91,8 @@ class Margin:
         """100 × margin / revenue to two decimals, as the marts round it; None without revenue."""
         if self.margin is None or self.revenue is None or self.revenue <= 0:
             return None
-        return (100 * self.margin / self.revenue).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        with localcontext(prec=60):  # a cent of revenue beside a cost of many digits
+            return (100 * self.margin / self.revenue).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from exports.finance.columns import NO_ACCOUNT, NO_SERVICE
 from exports.finance.exceptions import exceptions
@@ -14,6 +14,7 @@ from exports.finance.tables import Row
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
+_WIDE = Context(prec=60, rounding=ROUND_HALF_UP)  # a sum of many digits has cents as well
 # The ledger's reasons, as finance tells them apart; a line that was voided is a correction too.
 REASONS = {
     "Billed on time": ("period",),
@@ -139,7 +140,7 @@ class Figures:
 
 
 def cents(value: Decimal) -> Decimal:
-    return value.quantize(CENT, ROUND_HALF_UP)
+    return value.quantize(CENT, context=_WIDE)
 
 
 def amount_of(row: Row, name: str) -> Decimal:

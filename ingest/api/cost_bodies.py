@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 
 from litestar.openapi.spec import Schema
@@ -12,12 +13,15 @@ from msgspec import Meta, Struct
 
 from ingest.api.asked import Asked
 from ingest.api.exact import number
-from ingest.api.payloads import Number, OptionalIdentifier
+from ingest.api.payloads import OptionalIdentifier
 from ingest.api.problems import EXISTS, FORMAT, INVALID, MANDATORY, Details, invalid
 from ingest.costs.rows import (
+    DECIMALS,
     EARLIEST_DAY,
     LONGEST_KEY,
+    WHOLE_DIGITS,
     CostRow,
+    fitting,
     is_iso_currency,
     latest_day,
 )
@@ -25,9 +29,24 @@ from ingest.costs.rows import (
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def _text(description: str) -> Meta:
-    extra = {"any_of": [Schema(type="string")]}  # type: ignore[arg-type]
+def _of(description: str, *kinds: str) -> Meta:
+    extra = {"any_of": [Schema(type=kind) for kind in kinds]}  # type: ignore[arg-type]
     return Meta(extra_json_schema={"description": description, "extra": extra})
+
+
+def _text(description: str) -> Meta:
+    return _of(description, "string")
+
+
+_Number = Annotated[
+    Any,
+    _of(
+        f"A number or numeric string, exact: at most {WHOLE_DIGITS} digits before the point and"
+        f" {DECIMALS} after it.",
+        "string",
+        "number",
+    ),
+]
 
 
 class Cost(Struct):
@@ -36,9 +55,12 @@ class Cost(Struct):
     provider: Annotated[Any, _text("Who charges it, 1 to 255 characters.")] = None
     sku: Annotated[Any, _text("What for, 1 to 255 characters.")] = None
     day: Annotated[Any, _text("A local day such as 2026-09-30, at most a day ahead.")] = None
+    service_code: Annotated[
+        Any, _of("The key's service or none: a key tells its own costs.", "string", "null")
+    ] = None
     external_account_id: OptionalIdentifier = None
-    quantity: Number = None
-    amount: Number = None
+    quantity: _Number = None
+    amount: _Number = None
     currency: Annotated[Any, _text("ISO 4217; `amount` is in its major units.")] = None
 
 
@@ -97,12 +119,14 @@ def _cost(item: Cost, service_code: str, latest: date) -> CostRow | Details:
     asked = Asked()
     asked.code("provider", item.provider)
     asked.code("sku", item.sku)
+    if item.service_code not in (None, "", service_code):
+        asked.errors["service_code"] = [INVALID]
     if item.external_account_id not in (None, ""):
         asked.identifier("external_account_id", item.external_account_id)
     for field, value, meant, otherwise in (
         ("day", item.day, _day(item.day), FORMAT),
-        ("quantity", item.quantity, number(item.quantity), INVALID),
-        ("amount", item.amount, number(item.amount), INVALID),
+        ("quantity", item.quantity, _number(item.quantity), INVALID),
+        ("amount", item.amount, _number(item.amount), INVALID),
         ("currency", item.currency, _currency(item.currency), INVALID),
     ):
         if meant is None:
@@ -116,6 +140,11 @@ def _cost(item: Cost, service_code: str, latest: date) -> CostRow | Details:
     asked.values.setdefault("external_account_id", None)
     cost = CostRow(service_code=service_code, **asked.values)
     return cost if len(cost.cost_key) <= LONGEST_KEY else {"sku": [INVALID]}
+
+
+def _number(value: object) -> Decimal | None:
+    read = number(value)
+    return None if read is None else fitting(read)
 
 
 def _day(value: object) -> date | None:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 
-from ingest.costs.rows import COLUMNS, CostRow, UnfitCostError, cost_row
+from ingest.costs.rows import COLUMNS, DECIMALS, CostRow, UnfitCostError, cost_row
 from odoo_gateway.client import Domain, OdooClient, Record
 from odoo_gateway.errors import OdooRefusedError
 
@@ -184,7 +184,11 @@ def _row(model: CostModel, record: Record) -> CostRow:
 
 
 def _text(value: object) -> str:
-    """Odoo says false where a field is unset; of a float, a double, the shortest decimal counts."""
+    """Odoo says false where a field is unset; of a float, a double, the shortest decimal counts, to
+    the decimals of a cost: 3 x 0.1 is 0.30000000000000004 there."""
     if value is False or value is None:
         return ""
-    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    written = format(Decimal(repr(value)), "f")
+    return written if len(written.partition(".")[2]) <= DECIMALS else f"{value:.{DECIMALS}f}"

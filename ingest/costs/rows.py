@@ -25,9 +25,13 @@ COLUMNS = (
 FUSION_API, ODOO, API = "fusion_api", "odoo", "api"
 # Of bytes: a key that is longer cannot stand in an index.
 LONGEST_KEY = 2000
-# Of an amount or a quantity: more is no cost, and at some point more than PostgreSQL keeps.
-MOST_DIGITS = 1000
+# Of an amount or a quantity, before the point and after it: more is a mistake, not a cost, and sums
+# of it would have to be rounded.
+WHOLE_DIGITS, DECIMALS = 15, 12
+TOO_MANY_DIGITS = f"has more than {WHOLE_DIGITS} digits before the point, or {DECIMALS} after it"
 EARLIEST_DAY = date(1970, 1, 1)
+_TOO_LARGE = Decimal(10) ** WHOLE_DIGITS
+_SMALLEST = Decimal(1).scaleb(-DECIMALS)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _EXACT = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{1,30}")
@@ -41,6 +45,18 @@ def latest_day() -> date:
 def is_iso_currency(code: str) -> bool:
     """Of ISO 4217, also one that is out of use: old costs were in it."""
     return bool(_CURRENCY.fullmatch(code)) and is_currency(code)
+
+
+def fitting(value: Decimal) -> Decimal | None:
+    """The amount or quantity with its decimals, zeros beyond DECIMALS dropped; None where it has
+    more digits than one can have."""
+    if value.copy_abs() >= _TOO_LARGE:
+        return None
+    cut = value.quantize(_SMALLEST)
+    if cut != value:
+        return None
+    exponent = value.as_tuple().exponent
+    return cut if isinstance(exponent, int) and exponent < -DECIMALS else value
 
 
 class UnfitCostError(Exception):
@@ -101,20 +117,23 @@ def cost_row(values: Mapping[str, str]) -> CostRow:
         day = date.fromisoformat(values["day"])
     except ValueError:
         raise unfit("day", "is not a date such as 2026-09-30") from None
+    numbers: dict[str, Decimal] = {}
     for column in ("quantity", "amount"):
         if not _EXACT.fullmatch(values[column]):
             raise unfit(column, "is not a plain decimal number")
-        if len(values[column]) > MOST_DIGITS:
-            # Not shown: nobody reads it.
-            raise UnfitCostError(column, f"has more than {MOST_DIGITS} digits")
+        number = fitting(Decimal(values[column]))
+        if number is None:
+            # Not shown: it may be as long as the file.
+            raise UnfitCostError(column, TOO_MANY_DIGITS)
+        numbers[column] = number
     row = CostRow(
         provider=values["provider"],
         sku=values["sku"],
         day=day,
         service_code=service or None,
         external_account_id=account or None,
-        quantity=Decimal(values["quantity"]),
-        amount=Decimal(values["amount"]),
+        quantity=numbers["quantity"],
+        amount=numbers["amount"],
         currency=values["currency"],
     )
     if len(row.cost_key) > LONGEST_KEY:

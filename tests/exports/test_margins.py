@@ -97,6 +97,14 @@ def test_an_amount_without_a_rate_is_unknown_and_not_zero(mart: Engine) -> None:
     assert desk.margin.cogs == D("12.25")
 
 
+def test_a_cost_of_many_digits_has_a_margin_as_well(mart: Engine) -> None:
+    """Stored before costs were bounded: 100 x (8 - 10^33) / 8 is 100 - 1.25 x 10^34."""
+    with mart.begin() as connection:
+        connection.execute(sa.text("update marts.fct_margin_monthly set cogs = 1e33"))
+    (maps,) = margins(mart, month=SEPTEMBER, service="nexamaps")
+    assert maps.margin.margin_pct == D("-12499999999999999999999999999999900.00")
+
+
 def test_margins_that_are_not_built_name_the_command(mart: Engine) -> None:
     with mart.begin() as connection:
         connection.execute(sa.text("drop table marts.fct_margin_monthly"))

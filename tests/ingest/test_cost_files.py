@@ -66,6 +66,24 @@ def test_a_cost_without_service_is_shared_by_all(engine: Engine, tmp_path: Path)
     assert (row.cost_key, row.amount) == ("cloudflare/bandwidth/2026-09-01//", Decimal("-3.75"))
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("999999999999999.123456789012", "999999999999999.123456789012"),
+        ("-0012.50", "-12.50"),
+        ("41.50" + 20_000 * "0", "41.500000000000"),
+        ("0." + 20_000 * "0", "0.000000000000"),
+    ],
+)
+def test_an_amount_of_as_many_digits_as_one_may_have(
+    written: str, kept: str, engine: Engine, tmp_path: Path
+) -> None:
+    """Zeros at the end, as a wide Parquet decimal has them, are none."""
+    load_costs(engine, _csv(tmp_path, f"ovh,rack,2026-09-01,nexacloud,,1,{written},CAD"))
+    (row,) = _stored(engine)
+    assert format(row.amount, "f") == kept
+
+
 def test_the_same_file_again_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     path = _csv(tmp_path, *ROWS)
     load_costs(engine, path)
@@ -164,7 +182,13 @@ def test_a_parquet_double_is_refused(engine: Engine, tmp_path: Path) -> None:
         ),
         (
             f"ovh,rack,2026-09-30,nexacloud,,1,{'9' * 140_001},CAD",
-            "costs.csv, line 3, column amount: has more than 1000 digits",
+            "costs.csv, line 3, column amount: has more than 15 digits before the point, or 12"
+            " after it",
+        ),
+        (
+            "ovh,rack,2026-09-30,nexacloud,,0.1234567890123,41.50,CAD",
+            "costs.csv, line 3, column quantity: has more than 15 digits before the point, or 12"
+            " after it",
         ),
         (
             ROWS[0],

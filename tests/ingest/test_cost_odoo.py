@@ -137,6 +137,21 @@ def test_costs_land_as_odoo_shows_them(engine: Engine, client: OdooClient) -> No
         ).all() == [("odoo", "x_fc_provider_cost")]
 
 
+def test_a_double_that_was_computed_is_rounded_and_one_too_large_is_refused(
+    engine: Engine, client: OdooClient
+) -> None:
+    """31 x 0.0527 is 1.6337000000000002 in doubles, and 0.1 + 0.2 is 0.30000000000000004."""
+    record, _ = put(
+        client, {"x_amount": 31 * 0.0527}, {"x_day": "2026-09-02", "x_quantity": 0.1 + 0.2}
+    )
+    run(engine, client)
+    first, second = stored(engine)
+    assert (D(first[5]), D(second[4])) == (D("1.6337"), D("0.3"))
+    client.write(OWN.name, [record], {"x_amount": 1e15})
+    with pytest.raises(CostModelError, match=rf"id {record}, x_amount: has more than 15 digits"):
+        run(engine, client)
+
+
 def test_a_second_pass_changes_nothing_and_a_correction_replaces(
     engine: Engine, client: OdooClient
 ) -> None:

@@ -21,6 +21,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from exports.canonical import lines_sha256
 from exports.finance.errors import FinanceExportError
+from exports.finance.figures import cents
 from exports.finance.marts import MartRows, months_before, read_month
 from exports.finance.month import MonthExport, export_month
 from exports.finance.parquet import write_parquet
@@ -699,6 +700,11 @@ def test_more_digits_than_a_decimal_holds_are_text(february: World, tmp_path: Pa
     lines = export(february, tmp_path).files[2]
     found = duckdb.sql(f"select quantity_used from '{lines}' where amount = 39.60").fetchall()
     assert found == [(value,)]
+
+
+def test_a_sum_of_many_digits_has_cents() -> None:
+    """A cost of 26 digits, stored before costs were bounded, was a traceback of `close`."""
+    assert str(cents(D("-1234567890123456789012345678.125"))) == "-1234567890123456789012345678.13"
 
 
 def test_a_folder_that_cannot_be_written_is_a_typed_error(february: World, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def key_of(app: Service) -> str:
 def test_costs_are_stored_as_sent(app: Service) -> None:
     """Under the key's service; without an account the service shares them."""
     shared = cost(sku="tiles/€", external_account_id=None, quantity="0", amount=-3.75)
-    receipt = told(app, cost(), shared | {"currency": "CAD", "service_code": "another"})
+    receipt = told(app, cost(), shared | {"currency": "CAD", "service_code": app.code})
     assert receipt == {"accepted": 2, "changed": 0, "duplicates": 0}
     assert stored(app) == [
         (f"google_maps/geocoding/2026-09-30/{app.code}/acct_42", "google_maps", "geocoding",
@@ -65,7 +65,7 @@ def test_costs_are_stored_as_sent(app: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["12345678901234567890123456789012345678", "0.30000000000000004", "-0.1000"]
+    "written", ["123456789012345.123456789012", "999999999999999.30", "-0.1000", "0.000000000001"]
 )
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_amounts_reach_numeric_digit_for_digit(app: Service, written: str, quote: str) -> None:
@@ -123,6 +123,10 @@ def test_a_cost_told_twice_in_one_request_is_one(app: Service) -> None:
         ({"amount": "", "quantity": None}, {"amount": NONE, "quantity": NONE}),
         ({"amount": "1,50", "quantity": True}, {"amount": BAD, "quantity": BAD}),
         ({"amount": "9" * 39}, {"amount": BAD}),
+        ({"amount": "1e33", "quantity": -(10**15)}, {"amount": BAD, "quantity": BAD}),
+        ({"amount": "0.0000000000001"}, {"amount": BAD}),
+        ({"service_code": "another", "amount": None}, {"service_code": BAD, "amount": NONE}),
+        ({"service_code": 7}, {"service_code": BAD}),
         ({"currency": None}, {"currency": NONE}),
         ({"currency": "usd"}, {"currency": BAD}),
         ({"currency": "ZZZ"}, {"currency": BAD}),
