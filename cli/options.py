@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -27,6 +28,7 @@ DryRunOption = Annotated[
 ServiceOption = Annotated[
     str | None, typer.Option("--service", metavar="CODE", help="Only this service.")
 ]
+_MONTH = re.compile(r"(20\d\d|2100)-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def parse_date(text: str) -> date:
@@ -37,10 +39,12 @@ def parse_date(text: str) -> date:
 
 
 def parse_month(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m").date()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a month such as 2026-10") from None
+    """The first day of a month, as YYYY-MM. Raises typer.BadParameter."""
+    if not _MONTH.fullmatch(text):
+        raise typer.BadParameter(
+            f"{text!r} is not a month such as 2026-10: YYYY-MM, from 2000-01 to 2100-12"
+        )
+    return date.fromisoformat(f"{text}-01")
 
 
 def today() -> date:

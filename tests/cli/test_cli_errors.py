@@ -72,6 +72,11 @@ CASES = {
     "nothing rated yet": Case("run --no-build --dry-run", ("Nothing is rated yet", "run")),
     "no margins yet": Case("margins", ("not built yet", "fusion-billing reconcile")),
     "bad month": Case("margins --month 2026-13", ("'2026-13' is not a month such as 2026-10",)),
+    "month of one digit": Case(
+        "close 2026-9", ("'2026-9' is not a month such as 2026-10: YYYY-MM",)
+    ),
+    "month beyond time": Case("close 9999-12", ("'9999-12'", "from 2000-01 to 2100-12")),
+    "month before time": Case("replay --month 1999-12", ("'1999-12'", "from 2000-01 to 2100-12")),
     "margins by colour": Case("margins --by colour", ("'colour' is not one of",)),
     "bad date": Case("run --date 31.10.2026", ("'31.10.2026' is not a date such as 2026-10-31",)),
     "demo of the future": Case("demo --date 2999-01-01", ("in the future",)),
