@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from ingest.app_billing.lago_credit_notes import read_credit_note
 from ingest.app_billing.lago_invoices import read_invoice
+from ingest.app_billing.lago_lists import ListMeta, lists_that_go_on
 from ingest.app_billing.lines import CREDIT_NOTE, INVOICE
 from ingest.app_billing.load import (
     Format,
@@ -51,6 +52,7 @@ class _Export(msgspec.Struct):
     invoices: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
     credit_note: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     credit_notes: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    meta: ListMeta | None = None
 
 
 def _split(document: msgspec.Raw) -> list[Part]:
@@ -63,14 +65,18 @@ def _split(document: msgspec.Raw) -> list[Part]:
     except ValueError as error:
         raise NotThisExportError(str(error)) from None
     if not isinstance(export.invoices, msgspec.UnsetType):
-        return [Part(INVOICE, each) for each in export.invoices]
+        return _listed(INVOICE, export.invoices, document)
     if not isinstance(export.invoice, msgspec.UnsetType):
         return [Part(INVOICE, export.invoice)]
     if not isinstance(export.credit_notes, msgspec.UnsetType):
-        return [Part(CREDIT_NOTE, each) for each in export.credit_notes]
+        return _listed(CREDIT_NOTE, export.credit_notes, document)
     if not isinstance(export.credit_note, msgspec.UnsetType):
         return [Part(CREDIT_NOTE, export.credit_note)]
     raise NotThisExportError(_NEITHER)
+
+
+def _listed(kind: str, items: list[msgspec.Raw], document: msgspec.Raw) -> list[Part]:
+    return [*(Part(kind, each) for each in items), Part(kind, document, is_list=True)]
 
 
 def _all(parts: list[msgspec.Raw]) -> list[Part]:
@@ -91,8 +97,11 @@ def _all(parts: list[msgspec.Raw]) -> list[Part]:
 def _read(found: list[Found]) -> Reading:
     reading = Reading()
     for each in found:
+        if each.is_list:
+            continue
         if each.kind == _STRANGER:
             reading.problems.append(each.position.problem(_NEITHER))
         else:
             reading.read(each, _READERS[each.kind])
+    reading.problems += lists_that_go_on([each for each in found if each.is_list])
     return reading
