@@ -246,7 +246,7 @@ def decode(model: type[T], body: bytes) -> T:
         if may_hold_twice(body, items):
             _refuse_twice(body, root, items, single=not isinstance(content, list))
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from None
+        raise _misfits(decoder, root, body) or _misfit(str(error)) from None
     except UnicodeDecodeError:
         raise bad_request("the body is not UTF-8") from None
     except msgspec.DecodeError as error:
@@ -277,7 +277,24 @@ def _reader(model: Any) -> tuple[str, msgspec.json.Decoder[Any]]:
     return root, msgspec.json.Decoder(model, float_hook=literal)
 
 
+_MOST_ITEMS = 10_000  # of a batch; its route refuses more by their number
 _PLACE = re.compile(r" - at `\$\.(\w+)(?:\[(\d+)\])?(?:\.(\w+))?")
+
+
+def _misfits(decoder: msgspec.json.Decoder[Any], root: str, body: bytes) -> ProblemError | None:
+    """The errors of every item of a list, which the decoder leaves at the first; None where what is
+    wrong is no item, or where there are more than any route takes."""
+    details: Details = {}
+    try:
+        items = msgspec.json.decode(body, type=dict[str, list[msgspec.Raw]])[root]
+        for index, item in enumerate(items if len(items) <= _MOST_ITEMS else ()):
+            try:
+                decoder.decode(b'{"%s":[%s]}' % (root.encode(), bytes(item)))
+            except msgspec.ValidationError as error:
+                details[str(index)] = (_misfit(str(error)).body.error_details or {})["0"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    return invalid(details) if details else None
 
 
 def _misfit(message: str) -> ProblemError:

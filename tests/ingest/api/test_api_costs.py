@@ -158,6 +158,10 @@ def test_bodies_that_hold_no_costs(app: Service) -> None:
     assert app.post("/costs", {"costs": []}).json()["error_details"] == {"costs": ["no_costs"]}
     nothing = app.post("/costs", {"costs": [cost(), 7]})
     assert nothing.json()["error_details"] == {"1": {"cost": [BAD]}}
+    several = app.post("/costs", {"costs": [1, cost(), None, "x", []]})
+    assert several.json()["error_details"] == {index: {"cost": [BAD]} for index in "0234"}
+    huge = json.dumps({"costs": [cost(), 7, cost()]}).replace("0.0527", "1").replace("31", "1e999")
+    assert app.post_raw("/costs", huge).json()["error_details"].keys() == {"0", "1", "2"}
     body = json.dumps({"costs": [cost()]}).removesuffix("}]}")
     twice = app.post_raw("/costs", body + ', "amount": 9}]}')
     assert twice.json()["error_details"] == {"0": {"amount": [BAD]}}
