@@ -89,8 +89,9 @@ class Fee(msgspec.Struct):
             return plan_amount is not None and plan_amount != self.amount_cents
         return (
             self.item_type == CHARGE
-            and None not in (self.units, self.total_aggregated_units)
-            and self.units != self.total_aggregated_units
+            and self.units is not None
+            and self.total_aggregated_units is not None
+            and self.units < self.total_aggregated_units
         )
 
     def period(self) -> tuple[datetime | None, datetime | None]:

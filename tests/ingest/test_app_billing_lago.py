@@ -185,12 +185,13 @@ def test_a_package_charges_its_paid_units_and_a_plain_fee_all(
 
 
 def test_prorated_fees_say_so(engine: Engine, tmp_path: Path) -> None:
-    """Half of 29.00, and 30 seats of which half a month was used."""
+    """Half of 29.00, and 30 seats of which half a month was used; 31 of 30 are no part."""
     half = lago_plan_fee(amount_cents=1450, taxes_amount_cents=189)
     seats = lago_fee(lago_id="fee-2", units="15.0", total_aggregated_units="30.0")
-    whole = lago_plan_fee(lago_id="fee-3"), lago_fee(lago_id="fee-4")
+    more = lago_fee(lago_id="fee-5", units="31.0", total_aggregated_units="30.0")
+    whole = lago_plan_fee(lago_id="fee-3"), lago_fee(lago_id="fee-4"), more
     load_lago(engine, write(tmp_path, {"invoice": lago_invoice(half, seats, *whole)}))
-    assert [row.is_proration for row in stored_lines(engine)] == [True, True, False, False]
+    assert [row.is_proration for row in stored_lines(engine)] == [True, True, False, False, False]
 
 
 def test_what_is_topped_up_or_billed_ahead_counts_no_units_twice(
