@@ -19,6 +19,8 @@ NEXT = {CLEAN: PLANTED, PLANTED: AFTER, AFTER: date(2026, 11, 1)}
 PHASES = {"nexamaps": "live", "nexadesk": "dual_run", "nexacloud": "shadow"}
 LOADS, MESSAGES, ROUTES = "map_loads", "messages", "route_plans"
 QUOTA, OLD_QUOTA, PRICE = D(10000), D(4000), D("0.0023")
+# What it once cost: an app that counts otherwise and bills by one of them is told apart.
+FORMER_PRICES = (D("0.0019"), D("0.0021"), D("0.0027"), D("0.0035"))
 # Messages: the first 1,000 at 0.012, the rest at 0.008.
 TIER, TIER_PRICES = D(1000), (D("0.012"), D("0.008"))
 FEE, TAX, NOTHING = D("29.00"), D("0.13"), D(0)
@@ -214,7 +216,7 @@ def _row(
         back=D(chance.randint(500, 900)),
         edge=(D(chance.randint(200, 900)), D(chance.randint(1000, 2000))),
         messages=D(chance.randint(2000, 9000)),
-        other_price=chance.choice((D("0.0019"), D("0.0021"), D("0.0027"), D("0.0035"))),
+        other_price=chance.choice(FORMER_PRICES),
     )
 
 

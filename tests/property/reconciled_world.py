@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from reconciled_cases import (
     CLEAN,
     FEE,
+    FORMER_PRICES,
     LOADS,
     MESSAGES,
     MINIMUM,
@@ -156,7 +157,24 @@ def _settle(connection: psycopg.Connection, rows: Sequence[Row]) -> None:
         "charge",
         [
             loads | {"id": 1, "x_included": str(QUOTA), "x_valid_from": "2026-01-01"},
-            loads | {"id": 3, "x_included": str(OLD_QUOTA), "x_valid_to": "2025-12-31"},
+            loads
+            | {
+                "id": 3,
+                "x_included": str(OLD_QUOTA),
+                "x_valid_from": "2025-01-01",
+                "x_valid_to": "2025-12-31",
+            },
+            *(
+                loads
+                | {
+                    "id": 2000 + year,
+                    "x_included": str(QUOTA),
+                    "x_unit_price": str(price),
+                    "x_valid_from": f"20{year}-01-01",
+                    "x_valid_to": f"20{year}-12-31",
+                }
+                for year, price in enumerate(FORMER_PRICES, 21)
+            ),
             tiered | {"id": 2},
             loads | wrong | {"id": 4, "x_included": "0"},
             tiered | wrong | {"id": 5},

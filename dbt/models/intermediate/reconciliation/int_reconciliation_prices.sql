@@ -38,7 +38,10 @@ priced as (
     select
         charge_group,
         max(scale(trim_scale(unit_price))) as price_digits,
-        -- Two arrays of one order: the price and the flat fee of each tier.
+        -- Two arrays of one order: the price and the flat fee of each version and tier. And of each
+        -- tier alone.
+        array_agg(unit_price order by unit_price, flat_amount) as known_prices,
+        array_agg(flat_amount order by unit_price, flat_amount) as known_flat_amounts,
         array_agg(unit_price order by unit_price, flat_amount) filter (where is_tier)
             as tier_prices,
         array_agg(flat_amount order by unit_price, flat_amount) filter (where is_tier)
@@ -60,6 +63,8 @@ final as (
         quotas.charge_group as charge_key,
         quotas.quotas,
         coalesce(priced.price_digits, 2) as price_digits,
+        coalesce(priced.known_prices, '{}') as known_prices,
+        coalesce(priced.known_flat_amounts, '{}') as known_flat_amounts,
         coalesce(priced.tier_prices, '{}') as tier_prices,
         coalesce(priced.tier_flat_amounts, '{}') as tier_flat_amounts
     from quotas

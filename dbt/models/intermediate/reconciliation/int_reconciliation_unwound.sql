@@ -26,6 +26,8 @@ compared as (
         sides.*,
         coalesce(prices.price_digits, 2) as price_digits,
         coalesce(prices.quotas, '{}') as quotas,
+        coalesce(prices.known_prices, '{}') as known_prices,
+        coalesce(prices.known_flat_amounts, '{}') as known_flat_amounts,
         coalesce(prices.tier_prices, '{}') as tier_prices,
         coalesce(prices.tier_flat_amounts, '{}') as tier_flat_amounts,
         boundaries.quantity as boundary_quantity
@@ -88,7 +90,16 @@ variants as (
     where
         (not credits.flag or compared.credit_amount <> 0)
         and (not copies.flag or compared.copy_amount <> 0)
-        and (not prorations.flag or compared.proration_amount <> 0)
+        -- A proration is a part of an amount: it leaves something, and is less than the whole.
+        and (
+            not prorations.flag
+            or (
+                compared.proration_amount <> 0
+                and abs(compared.proration_amount) < abs(compared.list_amount)
+                and compared.app_lines > compared.proration_lines
+                and compared.app_amount - compared.credit_amount - compared.proration_amount <> 0
+            )
+        )
         and (not discounts.flag or compared.app_discount <> 0)
 ),
 
@@ -126,6 +137,17 @@ priced as (
             <= {{ round_money('quantity * highest_price + flat_amount', 'currency') }} + tolerance,
             false
         ) as is_at_our_price,
+        -- Where the quantity is another too, a price that nobody ever agreed on is a second thing
+        -- to choose: the two would make any amount.
+        exists(
+            select 1
+            from unnest(known_prices, known_flat_amounts) as known (price, flat_amount)
+            where
+                abs(
+                    {{ round_money('quantity * known.price + known.flat_amount', 'currency') }}
+                    - amount
+                ) <= tolerance
+        ) as is_at_a_known_price,
         -- Whole days as the app states them, or the part of one that it states.
         array[
             days,
@@ -154,14 +176,14 @@ judged as (
                     or (
                         is_other_quantity
                         and quantity in (quantity_in_time, quantity_used_in_time)
-                        and is_at_a_price
+                        and is_at_a_known_price
                     )
                 ) then 'late_usage'
             when
                 is_shifted
                 and is_other_quantity
                 and abs(quantity - other_quantity) <= boundary_quantity
-                and (is_at_our_price or is_at_a_price) then 'period_boundary'
+                and (is_at_our_price or is_at_a_known_price) then 'period_boundary'
             when
                 exists (
                     select 1
@@ -169,23 +191,24 @@ judged as (
                     where
                         part.days < nominal_days
                         and part.days > 0
-                        and (
-                            abs(
-                                amount - {{ round_money(
-                                    'list_amount * part.days / nominal_days', 'currency'
-                                ) }}
-                            ) <= tolerance
-                            or abs(
-                                list_amount - {{ round_money(
-                                    'amount * part.days / nominal_days', 'currency'
-                                ) }}
-                            ) <= tolerance
-                        )
+                        and abs(
+                            amount - {{ round_money(
+                                'list_amount * part.days / nominal_days', 'currency'
+                            ) }}
+                        ) <= tolerance
+                )
+                -- The whole of our part, by our days: the app could state any.
+                or (
+                    days < nominal_days
+                    and abs(
+                        list_amount
+                        - {{ round_money('amount * days / nominal_days', 'currency') }}
+                    ) <= tolerance
                 ) then 'proration'
             when
                 item_type = 'charge'
                 and is_other_quantity
-                and (is_at_our_price or is_at_a_price)
+                and (is_at_our_price or is_at_a_known_price)
                 and quantity in (
                     select greatest(quantity_used - quota.included, 0)
                     from unnest(quotas) as quota (included)
@@ -217,7 +240,7 @@ judged as (
                 ) then 'tier_or_quota'
             when is_other_quantity and (amount = list_amount or is_at_our_price) then 'quantity'
             when is_same_quantity and is_at_a_price then 'price'
-            when is_other_quantity and is_at_a_price then 'quantity_and_price'
+            when is_other_quantity and is_at_a_known_price then 'quantity_and_price'
         end as remainder
     from priced
 ),
