@@ -47,6 +47,7 @@ def test_sessions_are_in_utc_whatever_the_database_is(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the engine, after a rollback too, and of dbt, whose snapshots stamp without a zone."""
+    monkeypatch.delenv("PGTZ", raising=False)  # an earlier test may have entered dbt's environment
     name = make_url(database_url).database
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute(f"alter database \"{name}\" set timezone = 'Asia/Tokyo'")
