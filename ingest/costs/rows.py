@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from urllib.parse import quote
 
 from babel.numbers import is_currency
@@ -27,11 +27,12 @@ FUSION_API, ODOO, API = "fusion_api", "odoo", "api"
 LONGEST_KEY = 2000
 # Of an amount or a quantity, before the point and after it: more is a mistake, not a cost, and sums
 # of it would have to be rounded.
-WHOLE_DIGITS, DECIMALS = 15, 12
+WHOLE_DIGITS, DECIMALS = 15, 20
 TOO_MANY_DIGITS = f"has more than {WHOLE_DIGITS} digits before the point, or {DECIMALS} after it"
 EARLIEST_DAY = date(1970, 1, 1)
 _TOO_LARGE = Decimal(10) ** WHOLE_DIGITS
 _SMALLEST = Decimal(1).scaleb(-DECIMALS)
+_WIDE = Context(prec=60)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _EXACT = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{1,30}")
@@ -52,7 +53,7 @@ def fitting(value: Decimal) -> Decimal | None:
     more digits than one can have."""
     if value.copy_abs() >= _TOO_LARGE:
         return None
-    cut = value.quantize(_SMALLEST)
+    cut = value.quantize(_SMALLEST, context=_WIDE)
     if cut != value:
         return None
     exponent = value.as_tuple().exponent
