@@ -118,6 +118,7 @@ def test_what_was_loaded_before_a_bad_file_is_told(env: dict[str, str], tmp_path
     finished = fusion_billing("import", "costs", str(good), str(bad), env=env)
     assert (finished.status, finished.stdout) == (2, "")
     assert finished.stderr == (
-        "error: bad.csv, line 2, column amount: has more than 15 digits before the point, or 20 after it."
+        "error: bad.csv, line 2, column amount: has more than 15 digits before the point, or 20"
+        " after it."
         f" Loaded before it: {good}\n"
     )
