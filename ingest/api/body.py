@@ -13,10 +13,11 @@ from litestar.handlers import BaseRouteHandler
 
 from ingest.api.deadlines import TimeLimits
 from ingest.api.problems import ProblemError, bad_request
-from ingest.api.rsgi import Exchange, Headers, value_of
+from ingest.api.rsgi import Exchange, Headers, ProtocolClosed, value_of
 
 BODY_SECONDS = 60.0  # for the whole of it
-IDLE_SECONDS = 10.0  # between two pieces of it
+IDLE_SECONDS = 10.0  # between two pieces of it, and for a short one as a whole
+_SHORT_BYTES = 65_536
 HUNG_UP = 0  # as a status in the log and in the counts
 
 
@@ -57,8 +58,7 @@ class Body:
     __slots__ = ("_exchange", "_parts", "_received", "_trailers", "announced", "ended")
 
     def __init__(self, headers: Headers, exchange: Exchange) -> None:
-        length = value_of(headers, "content-length")
-        self.announced = int(length[:20]) if length.isdigit() else None
+        self.announced = _announced(headers)
         self.ended = self.announced == 0
         self._received = 0
         self._trailers = self.announced is None and "trailer" in headers
@@ -102,36 +102,50 @@ async def read_body(
     headers: Headers, exchange: Exchange, most: int, loop: asyncio.AbstractEventLoop
 ) -> bytes:
     """The whole body. Raises ProblemError 413 above `most` bytes, without reading where the header
-    says so; 408 where nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS;
-    HungUpError.
+    says so; 408 where nothing comes for IDLE_SECONDS or it is not complete after BODY_SECONDS (a
+    short one: IDLE_SECONDS); HungUpError.
     """
-    body = Body(headers, exchange)
-    if body.announced is not None and body.announced > most:
+    announced = _announced(headers)
+    if announced is not None and announced > most:
         raise _too_large()
-    if body.ended:
+    if announced == 0:
         return b""
     task = cast("asyncio.Task[Any]", asyncio.current_task(loop))
-    began = loop.time()
-    _patience.set(task, loop, began + IDLE_SECONDS)
+    _patience.set(task, loop, loop.time() + IDLE_SECONDS)
     try:
-        part = await body.read()
-        if body.ended and len(part) <= most:
-            return part
-        parts, size = [part], len(part)
-        while size <= most and not body.ended:
-            _patience.set(task, loop, min(began + BODY_SECONDS, loop.time() + IDLE_SECONDS))
-            part = await body.read()
-            size += len(part)
-            parts.append(part)
+        if announced is not None and announced <= _SHORT_BYTES:
+            return await exchange()  # a tenth of an empty request's cost less than in pieces
+        return await _read_in_pieces(Body(headers, exchange), most, loop, task)
+    except ProtocolClosed:
+        raise HungUpError from None
     except asyncio.CancelledError:
         if _patience.is_over(task):
             raise ProblemError(408, headers={"Connection": "close"}) from None
         raise
     finally:
         _patience.drop(task)
+
+
+async def _read_in_pieces(
+    body: Body, most: int, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
+) -> bytes:
+    began = loop.time()
+    part = await body.read()
+    parts, size = [part], len(part)
+    while size <= most and not body.ended:
+        _patience.set(task, loop, min(began + BODY_SECONDS, loop.time() + IDLE_SECONDS))
+        part = await body.read()
+        size += len(part)
+        parts.append(part)
     if size > most:
         raise _too_large()
     return b"".join(parts)
+
+
+def _announced(headers: Headers) -> int | None:
+    """The body's length as the header tells it; None where it does not."""
+    length = value_of(headers, "content-length")
+    return int(length[:20]) if length.isdigit() else None
 
 
 _patience = TimeLimits()

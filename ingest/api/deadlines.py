@@ -3,62 +3,82 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-T = TypeVar("T", bound=Hashable)
+T = TypeVar("T")
 
 _TICK_SECONDS = 0.25
 
 
-class Deadlines(Generic[T]):
-    """Calls `expired` with what has been set and not dropped in time, at most a tick late."""
+class Promises(Generic[T]):
+    """Futures that all have the same time to be settled; `expired` gets what is not, at most a tick
+    late. The oldest is due first, so that nothing is to be done where one is settled in time."""
 
-    def __init__(self, expired: Callable[[T], object]) -> None:
+    def __init__(self, seconds: float, expired: Callable[[asyncio.Future[T]], object]) -> None:
+        self._seconds = seconds
         self._expired = expired
-        self._due: dict[T, float] = {}
+        self._open: deque[tuple[float, asyncio.Future[T]]] = deque()
         self._ticking = False
 
-    def set(self, item: T, loop: asyncio.AbstractEventLoop, at: float) -> None:
-        """`at`: of `loop.time()`; replaces the item's earlier deadline."""
-        self._due[item] = at
+    def add(self, future: asyncio.Future[T], loop: asyncio.AbstractEventLoop) -> None:
+        """Its time begins."""
+        self._open.append((loop.time() + self._seconds, future))
         if not self._ticking:
             self._ticking = True
             loop.call_later(_TICK_SECONDS, self._tick, loop)
 
-    def drop(self, item: T) -> None:
-        """The item has no deadline any more, whether it had one or not."""
-        self._due.pop(item, None)
-
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for item in [item for item, at in self._due.items() if at <= now]:
-            del self._due[item]
-            self._expired(item)
-        self._ticking = bool(self._due)
+        while self._open:
+            at, future = self._open[0]
+            if not future.done():
+                if at > now:
+                    break
+                self._expired(future)
+            self._open.popleft()
+        self._ticking = bool(self._open)
         if self._ticking:
             loop.call_later(_TICK_SECONDS, self._tick, loop)
 
 
-class TimeLimits(Deadlines[asyncio.Task[Any]]):
-    """`asyncio.timeout` for the short blocks of many tasks: cancels a task that is late.
+class TimeLimits:
+    """`asyncio.timeout` for the short blocks of many tasks: cancels a task that is late, at most a
+    tick.
 
     The block sets a deadline and drops it at its end; where it is cancelled, `is_over` tells
     whether that was its deadline or somebody else.
     """
 
     def __init__(self) -> None:
-        super().__init__(self._cancel)
+        self._due: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
+        self._ticking = False
 
-    def drop(self, item: asyncio.Task[Any]) -> None:
-        super().drop(item)
-        self._late.discard(item)
+    def set(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """`at`: of `loop.time()`; replaces the task's earlier deadline."""
+        self._due[task] = at
+        if not self._ticking:
+            self._ticking = True
+            loop.call_later(_TICK_SECONDS, self._tick, loop)
+
+    def drop(self, task: asyncio.Task[Any]) -> None:
+        """The task has no deadline any more, whether it had one or not."""
+        self._due.pop(task, None)
+        if self._late:
+            self._late.discard(task)
 
     def is_over(self, task: asyncio.Task[Any]) -> bool:
         """Whether the CancelledError just caught is the deadline's, and no one else's as well."""
         return task in self._late and task.uncancel() == 0
 
-    def _cancel(self, task: asyncio.Task[Any]) -> None:
-        self._late.add(task)
-        task.cancel()
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for task in [task for task, at in self._due.items() if at <= now]:
+            del self._due[task]
+            self._late.add(task)
+            task.cancel()
+        self._ticking = bool(self._due)
+        if self._ticking:
+            loop.call_later(_TICK_SECONDS, self._tick, loop)

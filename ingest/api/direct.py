@@ -55,37 +55,32 @@ class Endpoint:
         self._most_bytes = most_bytes
         self._observer = observer
         self._lifespan = Lifespan(app)
-        self.__rsgi_del__ = self._lifespan.stop
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Kept: to be asked for the running loop, CPython 3.11 asks the system for the process's id.
         self._loop = loop
         self._lifespan.start(loop)
 
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._lifespan.stop(loop)
+        self._observer.flush()
+
     async def __call__(self, scope: Scope, exchange: Exchange) -> None:
         started = time.perf_counter()
-        headers = scope.headers
-        facts = self._observer.begin(headers.get("x-request-id") or "")
+        facts = self._observer.begin(scope.headers.get("x-request-id") or "")
         method, path = scope.method, scope.path
         route = self._routes.get(path) if method == "POST" else None
         if route is None:
+            self._observer.flush()  # it may ask for the counts
             status, path = await bridge(self._app, scope, exchange, facts["request_id"])
         else:
-            try:
-                status, content, told = await self._respond(route, headers, exchange, facts)
-            except HungUpError:
-                status = HUNG_UP
-                answer_broken_off(exchange, facts["request_id"])
-            else:
-                sent = [_JSON, ("x-request-id", facts["request_id"])]
-                if told:
-                    sent += [(name.lower(), value) for name, value in told.items()]
-                exchange.response_bytes(status, sent, content)
+            status = await self._answer(route, scope.headers, exchange, facts)
         self._observer.end(facts, method, path, status, started)
 
-    async def _respond(
+    async def _answer(
         self, route: Direct, headers: Headers, exchange: Exchange, facts: dict[str, Any]
-    ) -> tuple[int, bytes, dict[str, str]]:
+    ) -> int:
+        """Answers a direct route's request; returns the answer's status."""
         told: dict[str, str] = {}
         try:
             authorization = headers.get("authorization") or ""
@@ -98,9 +93,18 @@ class Endpoint:
             require_json(value_of(headers, "content-type"), value_of(headers, "content-encoding"))
             body = await read_body(headers, exchange, self._most_bytes, self._loop)
             answer = await route.answer(decode(route.body, body), service_code)
-            return 200, _encode(answer), told
-        except (HungUpError, asyncio.CancelledError):
+            status, content = 200, _encode(answer)
+        except HungUpError:
+            answer_broken_off(exchange, facts["request_id"])
+            return HUNG_UP
+        except asyncio.CancelledError:
             raise
         except Exception as error:  # the outermost boundary: nothing may reach the server's log
             problem = problem_of(error)
-            return problem.body.status, _encode(problem.body), told | problem.headers
+            status, content = problem.body.status, _encode(problem.body)
+            told |= problem.headers
+        sent = [_JSON, ("x-request-id", facts["request_id"])]
+        if told:
+            sent += [(name.lower(), value) for name, value in told.items()]
+        exchange.response_bytes(status, sent, content)
+        return status

@@ -22,6 +22,7 @@ from ingest.api.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _UNKNOWN = "-"
+LATE_SECONDS = 0.02
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 # What is known of the request under way. A dict of its own per request, so that a fact noted in a
@@ -60,7 +61,8 @@ def note(**facts: object) -> None:
 class Observer:
     """Writes the lines and counts the requests of one worker.
 
-    What ends in the same turn of the loop, as after a shared commit, is one write.
+    What ends within LATE_SECONDS is one write: writing and counting cost by the turn, not by the
+    request.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -76,7 +78,7 @@ class Observer:
         """The facts of the request under way, to which `note` adds. `request_id`: as it came."""
         if not (request_id and _REQUEST_ID.fullmatch(request_id)):
             request_id = f"{self._worker}{next(self._numbers):08x}"
-        facts: dict[str, Any] = {"request_id": request_id}
+        facts: dict[str, Any] = {"request_id": request_id, "event": "request", "level": "info"}
         _facts.set(facts)
         return facts
 
@@ -92,15 +94,16 @@ class Observer:
         self._ended.append(facts)
         self._seconds[route].append(seconds)
         if len(self._ended) == 1:
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self.flush)
 
-    def _turn(self) -> None:
-        """Counts and logs what ended in this turn of the loop."""
+    def flush(self) -> None:
+        """Counts and logs what has ended."""
         ended, self._ended = self._ended, []
-        try:
-            self._count(ended)
-        finally:
-            _write(ended)
+        if ended:
+            try:
+                self._count(ended)
+            finally:
+                _write(ended)
 
     def _count(self, ended: Sequence[dict[str, Any]]) -> None:
         for route, seconds in self._seconds.items():
@@ -129,7 +132,5 @@ def _write(ended: Sequence[dict[str, Any]]) -> None:
     """What `log.info("request", …)` writes, without the processors: there is one a request."""
     at = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
     for known in ended:
-        known["event"] = "request"
-        known["level"] = "info"
         known["at"] = at
     sys.stderr.write(_json.encode_lines(ended).decode())

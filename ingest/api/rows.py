@@ -328,8 +328,13 @@ def lago_id(service_code: str, identity: Identity) -> str:
     """
     name = f"{service_code}\0{identity.external_subscription_id}\0{identity.transaction_id}"
     digest = hashlib.sha1(_LAGO_ID_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+    return (
+        f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-"
+        f"{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+    )
+
+
+_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}  # RFC 9562
 
 
 def _digest(

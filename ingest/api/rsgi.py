@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # what a broken body raises
+
+__all__ = ["Exchange", "HeaderPairs", "Headers", "ProtocolClosed", "Scope", "value_of"]
+
 HeaderPairs: TypeAlias = Sequence[tuple[str, str]]
 
 
@@ -32,8 +36,9 @@ class Scope(Protocol):
 
 
 class Exchange(Protocol):
-    """RSGI's protocol: the body in pieces, and one answer."""
+    """RSGI's protocol: the body, whole or in pieces, and one answer."""
 
+    async def __call__(self) -> bytes: ...
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def client_disconnect(self) -> None: ...
     def response_bytes(self, status: int, headers: HeaderPairs, body: bytes) -> None: ...

@@ -192,16 +192,16 @@ def _columns(sent: Sequence[_Sent]) -> list[str]:
 def _array(texts: Sequence[str | None]) -> str:
     """PostgreSQL's literal of an array of texts."""
     if None not in texts:
-        inside = '","'.join(cast(Sequence[str], texts))
-        if "\\" not in inside and inside.count('"') == 2 * (len(texts) - 1):
-            return '{"' + inside + '"}'
-    return "{" + ",".join(map(_element, texts)) + "}"
+        # All at once: a call for each text cost more than everything else of a column.
+        joined = "\0".join(cast(Sequence[str], texts))
+        if joined.count("\0") == len(texts) - 1:  # else one holds what PostgreSQL is to refuse
+            return '{"' + _quoted(joined).replace("\0", '","') + '"}'
+    elements = ["NULL" if text is None else f'"{_quoted(text)}"' for text in texts]
+    return "{" + ",".join(elements) + "}"
 
 
-def _element(text: str | None) -> str:
-    if text is None:
-        return "NULL"
-    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
+def _quoted(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"")
 
 
 async def _copy(

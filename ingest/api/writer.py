@@ -19,7 +19,7 @@ from ingest.api.database import (
     RefusedError,
     UnavailableError,
 )
-from ingest.api.deadlines import Deadlines
+from ingest.api.deadlines import Promises
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Row
@@ -42,7 +42,6 @@ class Writer:
     ) -> None:
         self._database = database
         self._metrics = metrics
-        self._budget = budget_seconds
         self._waiting: deque[Posting] = deque()
         self._waiting_rows = 0
         # Not the tasks' number: one that has ended is forgotten a turn of the loop later, and who
@@ -50,17 +49,18 @@ class Writer:
         self._draining = 0
         self._rows_under_way = 0
         self._began = 0.0
-        self._open: Deadlines[asyncio.Future[Receipt]] = Deadlines(_give_up)
+        self._open: Promises[Receipt] = Promises(budget_seconds, _give_up)
         self._lanes: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._repeating: dict[str, float] = {}
 
-    async def store(
+    def store(
         self, service_code: str, rows: Sequence[Row], *, refuse_duplicates: bool = False
-    ) -> Receipt:
+    ) -> asyncio.Future[Receipt]:
         """The receipt of rows that are all stored, or were, or are all refused; after the commit.
 
-        Raises UnavailableError (then the request may be repeated), RefusedError.
+        Raises UnavailableError (then the request may be repeated), here or when awaited; then also
+        RefusedError. No coroutine: one less for each event.
         """
         if self._waiting_rows > _MOST_WAITING_ROWS:
             raise UnavailableError("too many rows are waiting")
@@ -73,11 +73,8 @@ class Writer:
             lane = loop.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
-        self._open.set(posting.receipt, loop, loop.time() + self._budget)
-        try:
-            return await posting.receipt
-        finally:
-            self._open.drop(posting.receipt)
+        self._open.add(posting.receipt, loop)
+        return posting.receipt
 
     async def close(self) -> None:
         """Waits for the commits under way."""
@@ -160,8 +157,7 @@ class Writer:
 
 
 def _give_up(receipt: asyncio.Future[Receipt]) -> None:
-    if not receipt.done():
-        receipt.set_exception(UnavailableError("no answer in time"))
+    receipt.set_exception(UnavailableError("no answer in time"))
 
 
 def _fail(group: Sequence[Posting], error: Exception | None) -> None:
