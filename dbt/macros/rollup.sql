@@ -178,6 +178,7 @@
    fewer counters than they are: a nested loop over them took a hundred times a hash join. And what
    counters are folded to is little, so that a second process is worth its start. #}
 {% macro plan_for_all_of_raw() -%}
+    set local datestyle = 'ISO, YMD';
     set local work_mem = '256MB';
     set local enable_nestloop = off;
     set local enable_sort = off;

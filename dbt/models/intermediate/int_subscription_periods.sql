@@ -11,14 +11,22 @@ daily as (
     select * from {{ ref('int_usage_daily') }}
 ),
 
+snapshot as (
+    select * from {{ ref('stg_usage__snapshot') }}
+),
+
 -- One counter dated 9999 must not give every subscription 95,000 periods: a year beyond what was
 -- received last is as far as periods reach.
 horizon as (
     select
         coalesce(
-            least(max(local_day), {{ local_day('max(received_at_last)') }} + 366), '1970-01-01'
+            least(
+                max(daily.local_day), {{ local_day('max(snapshot.received_until)') }} + 366
+            ),
+            '1970-01-01'
         ) as last_day
     from daily
+    cross join snapshot
 ),
 
 anchored as (

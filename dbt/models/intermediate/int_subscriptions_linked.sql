@@ -8,12 +8,12 @@ segments as (
     select * from {{ ref('int_subscription_segments') }}
 ),
 
-daily as (
-    select * from {{ ref('int_usage_daily') }}
+snapshot as (
+    select * from {{ ref('stg_usage__snapshot') }}
 ),
 
 received as (
-    select {{ local_day('max(received_at_last)') }} as last_day from daily
+    select {{ local_day('received_until') }} as last_day from snapshot
 ),
 
 preferred as (

@@ -37,7 +37,6 @@ plain as not materialized (
         {{ dimensions_of('counters', 'metrics') }} as dimensions,
         {{ quantity_by_itself('counters', 'metrics') }} as quantity,
         counters.precise_total_amount_cents,
-        counters.window_start,
         counters.window_end,
         counters.received_at,
         counters.transaction_id,
@@ -53,6 +52,7 @@ plain as not materialized (
         and {{ in_touched_days(step) }}
 ),
 
+-- What few groups have is filtered: a sum of nulls has a state as well, in each process and group.
 plain_folded as (
     select
         service_code,
@@ -65,10 +65,11 @@ plain_folded as (
         count(quantity) as readable,
         sum(quantity) as quantity_sum,
         max(quantity) as quantity_max,
-        sum(precise_total_amount_cents) as cents_sum,
-        min(window_start) as first_window_start,
+        sum(precise_total_amount_cents) filter (where precise_total_amount_cents is not null)
+            as cents_sum,
         max(window_end) as last_window_end,
-        max(received_at) as received_at_last
+        -- The greatest of (window_end, received_at, transaction_id) carries its quantity with it.
+        max({{ ordered_reading('plain') }}) filter (where aggregation = 'last') as latest
     from plain
     group by 1, 2, 3, 4, 5, 6
 ),
@@ -113,33 +114,6 @@ plain_days as (
             and plain_folded.metric_code = unusual_groups.metric_code
             and plain_folded.local_day = unusual_groups.local_day
     where unusual_groups.metric_code is null
-),
-
--- The greatest of (window_end, received_at, transaction_id) carries its quantity with it. Looked up
--- among those that end last: made of every counter it would cost more than all the rest.
-plain_latest as (
-    select
-        plain.service_code,
-        plain.external_subscription_id,
-        plain.metric_code,
-        plain.local_day,
-        plain_days.seen_line,
-        plain_days.dimensions,
-        max({{ ordered_reading('plain') }}) as latest
-    from plain
-    inner join plain_days
-        on
-            plain.service_code = plain_days.service_code
-            and plain.external_subscription_id = plain_days.external_subscription_id
-            and plain.metric_code = plain_days.metric_code
-            and plain.window_end = plain_days.last_window_end
-            and plain.local_day = plain_days.local_day
-    where
-        plain.aggregation = 'last'
-        and plain_days.aggregation = 'last'
-        and plain.seen_line = plain_days.seen_line
-        and plain.dimensions is not distinct from plain_days.dimensions
-    group by 1, 2, 3, 4, 5, 6
 ),
 
 chosen as not materialized (
@@ -188,20 +162,10 @@ unioned as (
         plain_days.counters,
         plain_days.quantity_sum,
         plain_days.quantity_max,
-        plain_latest.latest,
+        plain_days.latest,
         plain_days.cents_sum,
-        plain_days.first_window_start,
-        plain_days.last_window_end,
-        plain_days.received_at_last
+        plain_days.last_window_end
     from plain_days
-    left join plain_latest
-        on
-            plain_days.service_code = plain_latest.service_code
-            and plain_days.external_subscription_id = plain_latest.external_subscription_id
-            and plain_days.metric_code = plain_latest.metric_code
-            and plain_days.local_day = plain_latest.local_day
-            and plain_days.seen_line = plain_latest.seen_line
-            and coalesce(plain_days.dimensions, '{}') = coalesce(plain_latest.dimensions, '{}')
 
     union all
 
@@ -222,9 +186,7 @@ unioned as (
                 then {{ ordered_reading('measured') }}
         end as latest,
         measured.precise_total_amount_cents as cents_sum,
-        measured.window_start as first_window_start,
-        measured.window_end as last_window_end,
-        measured.received_at as received_at_last
+        measured.window_end as last_window_end
     from measured
 ),
 
@@ -254,9 +216,7 @@ folded as (
         max(quantity_max) as quantity_max,
         max(last_window_end) as last_window_end,
         max(latest) as latest,
-        coalesce(sum(cents_sum), 0) as cents_sum,
-        min(first_window_start) as first_window_start,
-        max(received_at_last) as received_at_last
+        coalesce(sum(cents_sum), 0) as cents_sum
     from arrived
     group by 1, 2, 3, 4, 5, 6, 7, 8
 ),
@@ -279,8 +239,6 @@ final as (
         array_to_string(latest[1:3], ' ') collate "C" as last_order,
         counters as events,
         cents_sum,
-        first_window_start,
-        received_at_last,
         {{ transaction_of_this_build() }}::bigint as rolled_up_xid
     from folded
 )
