@@ -23,13 +23,13 @@ metrics as (
     select * from {{ ref('int_metrics_defined') }}
 ),
 
--- Raise `rules` when the SQL of a roll-up gives another answer than before: rows that are already
--- rolled up are then made again.
+-- Raise `rules` when the SQL of a roll-up gives another answer than before, or other columns: rows
+-- that are already rolled up are then made again.
 rollups as (
     select
         rollup,
         rules
-    from (values ('int_usage_daily', 1), ('int_usage_events', 1)) as listed (rollup, rules)
+    from (values ('int_usage_daily', 2), ('int_usage_events', 1)) as listed (rollup, rules)
 ),
 
 definitions as (

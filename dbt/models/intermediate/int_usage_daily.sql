@@ -55,21 +55,21 @@ plain as not materialized (
 -- What few groups have is filtered: a sum of nulls has a state as well, in each process and group.
 plain_folded as (
     select
-        service_code,
-        external_subscription_id,
-        metric_code,
-        local_day,
-        seen_line,
-        dimensions,
+        plain.service_code,
+        plain.external_subscription_id,
+        plain.metric_code,
+        plain.local_day,
+        plain.seen_line,
+        plain.dimensions,
         count(*) as counters,
-        count(quantity) as readable,
-        sum(quantity) as quantity_sum,
-        max(quantity) as quantity_max,
-        sum(precise_total_amount_cents) filter (where precise_total_amount_cents is not null)
-            as cents_sum,
-        max(window_end) as last_window_end,
+        count(plain.quantity) as readable,
+        sum(plain.quantity) as quantity_sum,
+        max(plain.quantity) as quantity_max,
+        sum(plain.precise_total_amount_cents)
+        filter (where plain.precise_total_amount_cents is not null) as cents_sum,
+        max(plain.window_end) as last_window_end,
         -- The greatest of (window_end, received_at, transaction_id) carries its quantity with it.
-        max({{ ordered_reading('plain') }}) filter (where aggregation = 'last') as latest
+        max({{ ordered_reading('plain') }}) filter (where plain.aggregation = 'last') as latest
     from plain
     group by 1, 2, 3, 4, 5, 6
 ),
