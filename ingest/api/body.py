@@ -114,7 +114,10 @@ async def read_body(
     _patience.set(task, loop, loop.time() + IDLE_SECONDS)
     try:
         if announced is not None and announced <= _SHORT_BYTES:
-            return await exchange()  # a tenth of an empty request's cost less than in pieces
+            whole = await exchange()  # a tenth of an empty request's cost less than in pieces
+            if len(whole) != announced:  # over HTTP/2 a stream may be reset without an error
+                raise HungUpError
+            return whole
         return await _read_in_pieces(Body(headers, exchange), most, loop, task)
     except ProtocolClosed:
         raise HungUpError from None

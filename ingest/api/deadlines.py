@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -14,12 +13,12 @@ _TICK_SECONDS = 0.25
 
 class Promises(Generic[T]):
     """Futures that all have the same time to be settled; `expired` gets what is not, at most a tick
-    late. The oldest is due first, so that nothing is to be done where one is settled in time."""
+    late. Nothing is to be done where one is settled in time: the next tick forgets it."""
 
     def __init__(self, seconds: float, expired: Callable[[asyncio.Future[T]], object]) -> None:
         self._seconds = seconds
         self._expired = expired
-        self._open: deque[tuple[float, asyncio.Future[T]]] = deque()
+        self._open: list[tuple[float, asyncio.Future[T]]] = []
         self._ticking = False
 
     def add(self, future: asyncio.Future[T], loop: asyncio.AbstractEventLoop) -> None:
@@ -31,13 +30,12 @@ class Promises(Generic[T]):
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        while self._open:
-            at, future = self._open[0]
-            if not future.done():
-                if at > now:
-                    break
-                self._expired(future)
-            self._open.popleft()
+        # All that is settled goes, not only what came before the first that waits: a receipt of ten
+        # thousand duplicates is megabytes.
+        waiting = [(at, future) for at, future in self._open if not future.done()]
+        self._open = [(at, future) for at, future in waiting if at > now]
+        for _, future in waiting[: len(waiting) - len(self._open)]:
+            self._expired(future)
         self._ticking = bool(self._open)
         if self._ticking:
             loop.call_later(_TICK_SECONDS, self._tick, loop)

@@ -62,8 +62,10 @@ class Endpoint:
         self._lifespan.start(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._lifespan.stop(loop)
-        self._observer.flush()
+        try:
+            self._lifespan.stop(loop)
+        finally:
+            self._observer.flush()
 
     async def __call__(self, scope: Scope, exchange: Exchange) -> None:
         started = time.perf_counter()

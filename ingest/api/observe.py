@@ -97,13 +97,15 @@ class Observer:
             asyncio.get_running_loop().call_later(LATE_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Counts and logs what has ended."""
+        """Counts and logs what has ended. Does not raise where counting fails."""
         ended, self._ended = self._ended, []
-        if ended:
-            try:
-                self._count(ended)
-            finally:
-                _write(ended)
+        if not ended:
+            return
+        try:
+            self._count(ended)
+        except Exception as error:  # the counts' files are on a disk that may be full
+            log.error("not_counted", requests=len(ended), reason=type(error).__name__)
+        _write(ended)
 
     def _count(self, ended: Sequence[dict[str, Any]]) -> None:
         for route, seconds in self._seconds.items():

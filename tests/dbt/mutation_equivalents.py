@@ -23,6 +23,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "int_usage_touched",
         "where new_counters.kind = 'cumulative' or new_counters.revision >= 0",
     ): MORE_ANEW,
+    ("stg_usage__snapshot", "on batches.xid <= snapshot.high_water_xid"): (
+        "the transaction at the line still runs, or is none yet: nobody sees its batch"
+    ),
     ("int_usage_touched", "where steps.previous_xid >= 0 (3)"): ANEW_ANYWAY,
     ("forget_landed_usage", "select max(landed.high_water_xid) >= snapshot.high_water_xid"): (
         MORE_ANEW

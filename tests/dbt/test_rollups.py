@@ -374,3 +374,29 @@ def test_steps_of_a_random_world_make_what_a_full_refresh_makes(
         world.built()
         assert step_by_step(world), seed
     assert_same_as_full_refresh(world)
+
+
+# Of a roll-up by its rules: whoever changes the columns raises the rules, and writes both here.
+COLUMNS = {
+    ("int_usage_daily", 2): (
+        "aggregation arrived_run cents_sum counters dimensions events external_subscription_id fate"
+        " last_order last_window_end local_day metric_code quantity_last quantity_max quantity_sum"
+        " rolled_up_xid service_code"
+    ),
+    ("int_usage_events", 1): (
+        "arrived_run cents dimensions external_subscription_id fate local_day member metric_code"
+        " operation quantity received_at service_code transaction_id window_end window_start"
+    ),
+}
+
+
+def test_other_columns_have_other_rules(world: RollupWorld) -> None:
+    """A roll-up in use gets its new columns empty, and is made anew only by other rules."""
+    found = world.rows(
+        "select steps.rollup, steps.rules,"
+        " string_agg(columns.column_name, ' ' order by columns.column_name) as names"
+        " from intermediate.int_rollup_steps as steps"
+        " inner join information_schema.columns as columns on steps.rollup = columns.table_name"
+        " where columns.table_schema = 'intermediate' group by 1, 2"
+    )
+    assert {(row["rollup"], row["rules"]): row["names"] for row in found} == COLUMNS

@@ -122,6 +122,54 @@ def test_a_body_that_breaks_off_is_none_though_it_reads_well(
     assert json.loads(lines[-1])["status"] == 0
 
 
+def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
+    """A frame of HTTP/2 (RFC 9113)."""
+    return struct.pack(">I", len(content))[1:] + struct.pack(">BBI", kind, flags, stream) + content
+
+
+def literal(name: str, value: str) -> bytes:
+    """A header of HTTP/2 that no table holds (RFC 7541, 6.2.2); shorter than 127 bytes."""
+    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
+END_STREAM, END_HEADERS = 1, 4
+
+
+@pytest.mark.parametrize("path", WAYS)
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_stream_that_is_reset_without_an_error_is_no_body(
+    app: Service, path: str, is_whole: bool
+) -> None:
+    """HTTP/2 ends a body that way as well: it is complete where its announced length is there."""
+    sent = body(0)
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": path,
+        ":authority": "h",
+        "authorization": app.http.headers["Authorization"],
+        "content-length": str(len(sent) if is_whole else 1000),
+        "x-request-id": f"reset-{is_whole}-{len(path)}",
+    }
+    block = b"".join(literal(name, value) for name, value in headers.items())
+    with connection(app.endpoint) as client:
+        client.sendall(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+            + frame(SETTINGS, 0, b"", stream=0)
+            + frame(HEADERS, END_HEADERS, block)
+            + frame(DATA, END_STREAM if is_whole else 0, sent)
+            + (b"" if is_whole else frame(RST_STREAM, 0, struct.pack(">I", 0)))
+        )
+        line = f'"request_id":"{headers["x-request-id"]}"'
+        until(lambda: line in app.endpoint.log.read_text())
+    (logged,) = [
+        json.loads(each) for each in app.endpoint.log.read_text().splitlines() if line in each
+    ]
+    assert logged["status"] == (200 if is_whole else 0)
+    assert app.rows("count(*)") == [(1 if is_whole else 0,)]
+
+
 @pytest.mark.parametrize("path", WAYS)
 @pytest.mark.parametrize("header", [(), ("Content-Length: 0",)])
 def test_no_body_is_a_400(app: Service, path: str, header: tuple[str, ...]) -> None:

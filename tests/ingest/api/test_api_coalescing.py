@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from endpoint_world import Endpoint, counter, event, until
 from sqlalchemy.engine import make_url
 
 from ingest.api.database import BUDGET_SECONDS, Connection, Database, RefusedError
+from ingest.api.deadlines import Promises
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Identity, Row, moment_of
@@ -220,3 +222,32 @@ def test_a_batch_too_large_for_a_group_goes_through_alone(endpoint: Endpoint) ->
         answers = list(pool.map(lambda b: app.post("/usage", {"counters": b}), batches))
     assert [answer.json()["usage"]["accepted"] for answer in answers] == [3000] * 3
     assert app.rows("count(*)") == [(9000,)]
+
+
+def test_a_settled_receipt_is_not_kept_for_one_that_waits() -> None:
+    """Ten thousand duplicates are megabytes; whoever waits for a lock must not hold them all."""
+
+    async def run() -> tuple[int, list[bool]]:
+        loop = asyncio.get_running_loop()
+        expired: list[asyncio.Future[int]] = []
+
+        def give_up(future: asyncio.Future[int]) -> None:
+            expired.append(future)
+            future.cancel()
+
+        promises: Promises[int] = Promises(0.8, give_up)
+        waiting = loop.create_future()
+        promises.add(waiting, loop)
+        settled = [loop.create_future() for _ in range(50)]
+        for number, future in enumerate(settled):
+            promises.add(future, loop)
+            future.set_result(number)
+        held = [weakref.ref(future) for future in settled]
+        del settled, future
+        await asyncio.sleep(0.5)
+        kept = sum(reference() is not None for reference in held)
+        assert not expired
+        await asyncio.sleep(0.8)
+        return kept, [future is waiting for future in expired]
+
+    assert asyncio.run(run()) == (0, [True])
