@@ -90,11 +90,7 @@ class Body:
 def answer_broken_off(exchange: Exchange, request_id: str) -> None:
     """400: mostly nobody is there any more, but where the body was no HTTP, somebody is."""
     problem = bad_request("the body is not complete").body
-    headers = [
-        ("content-type", "application/json"),
-        ("connection", "close"),
-        ("x-request-id", request_id),
-    ]
+    headers = [("content-type", "application/json"), CLOSE, ("x-request-id", request_id)]
     exchange.response_bytes(problem.status, headers, msgspec.json.encode(problem))
 
 
@@ -143,6 +139,15 @@ async def _read_in_pieces(
     if size > most:
         raise _too_large()
     return b"".join(parts)
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether one follows. Answered without having read it, a request ends its connection, and the
+    client has to be told: it would send the next one there."""
+    return (_announced(headers) or 0) > 0 or "transfer-encoding" in headers
+
+
+CLOSE = ("connection", "close")
 
 
 def _announced(headers: Headers) -> int | None:

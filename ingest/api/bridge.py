@@ -13,7 +13,7 @@ from urllib.parse import quote
 from litestar import Litestar
 from litestar.types import ASGIApp, HTTPScope, Message
 
-from ingest.api.body import HUNG_UP, Body, HungUpError, answer_broken_off
+from ingest.api.body import CLOSE, HUNG_UP, Body, HungUpError, answer_broken_off, has_body
 from ingest.api.rsgi import Exchange, Scope, value_of
 
 _UNKNOWN = "-"
@@ -51,6 +51,8 @@ async def bridge(
                 (name.decode("latin-1"), value.decode("latin-1"))
                 for name, value in message["headers"]
             ]
+            if not body.ended and has_body(scope.headers):
+                headers.append(CLOSE)
         elif message["type"] == "http.response.body":
             content.append(message["body"])
             if not (message["more_body"] or hung_up):

@@ -16,7 +16,15 @@ import msgspec
 from litestar import Litestar
 
 from ingest.api.auth import Keys, authorize
-from ingest.api.body import HUNG_UP, HungUpError, answer_broken_off, read_body, require_json
+from ingest.api.body import (
+    CLOSE,
+    HUNG_UP,
+    HungUpError,
+    answer_broken_off,
+    has_body,
+    read_body,
+    require_json,
+)
 from ingest.api.bridge import Lifespan, bridge
 from ingest.api.limits import RateLimit
 from ingest.api.observe import Observer
@@ -84,6 +92,7 @@ class Endpoint:
     ) -> int:
         """Answers a direct route's request; returns the answer's status."""
         told: dict[str, str] = {}
+        body = None
         try:
             authorization = headers.get("authorization") or ""
             service_code = None
@@ -108,5 +117,7 @@ class Endpoint:
         sent = [_JSON, ("x-request-id", facts["request_id"])]
         if told:
             sent += [(name.lower(), value) for name, value in told.items()]
+        if body is None and CLOSE not in sent and has_body(headers):
+            sent.append(CLOSE)
         exchange.response_bytes(status, sent, content)
         return status

@@ -122,6 +122,27 @@ def test_a_body_that_breaks_off_is_none_though_it_reads_well(
     assert json.loads(lines[-1])["status"] == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/nothing", "X: y"),
+        ("/health", "X: y"),
+        ("/api/v1/events", "Content-Type: text/plain"),
+        ("/api/v1/events", "Authorization: Bearer wrong"),
+        ("/api/v1/events/", "Content-Type: text/plain"),
+    ],
+)
+def test_who_is_answered_before_the_body_is_told_to_connect_anew(
+    app: Service, path: str, header: str
+) -> None:
+    """The server ends such a connection: the next request there would get no answer."""
+    lines = (f"POST {path} HTTP/1.1", "Host: h", header, f"Content-Length: {len(body(0))}")
+    status, headers, _ = answer(app, "\r\n".join((*lines, "", "")).encode())
+    assert (status >= 400, headers.get("connection")) == (True, "close")
+    _, headers, _ = answer(app, head(app, f"GET {path}"))
+    assert "connection" not in headers
+
+
 def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
     """A frame of HTTP/2 (RFC 9113)."""
     return struct.pack(">I", len(content))[1:] + struct.pack(">BBI", kind, flags, stream) + content
