@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from odoo_gateway.odoorpc_client import OdooRpcClient
 from warehouse.lago_ids import lago_id
 
 ZONE = ZoneInfo("America/Toronto")
-TODAY = datetime.now(ZONE).date()
+TODAY = datetime.now(UTC).date()  # as the double's: at night the company is a day behind
 DAY = timedelta(days=1)
 DUE = "invoice_date_due"
 MODELS = [
