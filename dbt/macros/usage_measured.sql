@@ -243,7 +243,7 @@ measured as (
 {%- endmacro %}
 
 {# What puts readings in order, bytewise, and its quantity with it. An instant as ISO text, which
-   `plan_for_all_of_raw` sets: to_char would take twice as long. #}
+   `plan_for_all_of_raw` sets: with to_char the whole fold took a tenth longer. #}
 {% macro ordered_reading(counter) -%}
     array[
         ({{ counter }}.window_end at time zone 'UTC')::text,

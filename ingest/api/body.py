@@ -19,6 +19,7 @@ BODY_SECONDS = 60.0  # for the whole of it
 IDLE_SECONDS = 10.0  # between two pieces of it, and for a short one as a whole
 _SHORT_BYTES = 65_536
 HUNG_UP = 0  # as a status in the log and in the counts
+CLOSE = ("connection", "close")
 
 
 class HungUpError(Exception):
@@ -145,9 +146,6 @@ def has_body(headers: Headers) -> bool:
     """Whether one follows. Answered without having read it, a request ends its connection, and the
     client has to be told: it would send the next one there."""
     return (_announced(headers) or 0) > 0 or "transfer-encoding" in headers
-
-
-CLOSE = ("connection", "close")
 
 
 def _announced(headers: Headers) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +12,26 @@ T = TypeVar("T")
 _TICK_SECONDS = 0.25
 
 
-class Promises(Generic[T]):
+class _Ticker(ABC):
+    """The one timer: `_expire` runs every tick for as long as it says that something is open."""
+
+    _ticking = False
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._ticking:
+            self._ticking = True
+            loop.call_later(_TICK_SECONDS, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ticking = False
+        if self._expire(loop.time()):
+            self._start(loop)
+
+    @abstractmethod
+    def _expire(self, now: float) -> bool: ...
+
+
+class Timeouts(_Ticker, Generic[T]):
     """Futures that all have the same time to be settled; `expired` gets what is not, at most a tick
     late. Nothing is to be done where one is settled in time: the next tick forgets it."""
 
@@ -19,29 +39,23 @@ class Promises(Generic[T]):
         self._seconds = seconds
         self._expired = expired
         self._open: list[tuple[float, asyncio.Future[T]]] = []
-        self._ticking = False
 
     def add(self, future: asyncio.Future[T], loop: asyncio.AbstractEventLoop) -> None:
         """Its time begins."""
         self._open.append((loop.time() + self._seconds, future))
-        if not self._ticking:
-            self._ticking = True
-            loop.call_later(_TICK_SECONDS, self._tick, loop)
+        self._start(loop)
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+    def _expire(self, now: float) -> bool:
         # All that is settled goes, not only what came before the first that waits: a receipt of ten
         # thousand duplicates is megabytes.
         waiting = [(at, future) for at, future in self._open if not future.done()]
         self._open = [(at, future) for at, future in waiting if at > now]
         for _, future in waiting[: len(waiting) - len(self._open)]:
             self._expired(future)
-        self._ticking = bool(self._open)
-        if self._ticking:
-            loop.call_later(_TICK_SECONDS, self._tick, loop)
+        return bool(self._open)
 
 
-class TimeLimits:
+class TimeLimits(_Ticker):
     """`asyncio.timeout` for the short blocks of many tasks: cancels a task that is late, at most a
     tick.
 
@@ -52,14 +66,11 @@ class TimeLimits:
     def __init__(self) -> None:
         self._due: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
-        self._ticking = False
 
     def set(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop, at: float) -> None:
         """`at`: of `loop.time()`; replaces the task's earlier deadline."""
         self._due[task] = at
-        if not self._ticking:
-            self._ticking = True
-            loop.call_later(_TICK_SECONDS, self._tick, loop)
+        self._start(loop)
 
     def drop(self, task: asyncio.Task[Any]) -> None:
         """The task has no deadline any more, whether it had one or not."""
@@ -71,12 +82,9 @@ class TimeLimits:
         """Whether the CancelledError just caught is the deadline's, and no one else's as well."""
         return task in self._late and task.uncancel() == 0
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+    def _expire(self, now: float) -> bool:
         for task in [task for task, at in self._due.items() if at <= now]:
             del self._due[task]
             self._late.add(task)
             task.cancel()
-        self._ticking = bool(self._due)
-        if self._ticking:
-            loop.call_later(_TICK_SECONDS, self._tick, loop)
+        return bool(self._due)

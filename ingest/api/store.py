@@ -192,7 +192,7 @@ def _columns(sent: Sequence[_Sent]) -> list[str]:
 def _array(texts: Sequence[str | None]) -> str:
     """PostgreSQL's literal of an array of texts."""
     if None not in texts:
-        # All at once: a call for each text cost more than everything else of a column.
+        # Escaped as one text: a column of single events has twenty, and a call for each cost more.
         joined = "\0".join(cast(Sequence[str], texts))
         if joined.count("\0") == len(texts) - 1:  # else one holds what PostgreSQL is to refuse
             return '{"' + _quoted(joined).replace("\0", '","') + '"}'

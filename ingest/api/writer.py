@@ -19,7 +19,7 @@ from ingest.api.database import (
     RefusedError,
     UnavailableError,
 )
-from ingest.api.deadlines import Promises
+from ingest.api.deadlines import Timeouts
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Row
@@ -49,7 +49,7 @@ class Writer:
         self._draining = 0
         self._rows_under_way = 0
         self._began = 0.0
-        self._open: Promises[Receipt] = Promises(budget_seconds, _give_up)
+        self._open: Timeouts[Receipt] = Timeouts(budget_seconds, _give_up)
         self._lanes: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._repeating: dict[str, float] = {}

@@ -19,7 +19,7 @@ from endpoint_world import Endpoint, counter, event, until
 from sqlalchemy.engine import make_url
 
 from ingest.api.database import BUDGET_SECONDS, Connection, Database, RefusedError
-from ingest.api.deadlines import Promises
+from ingest.api.deadlines import Timeouts
 from ingest.api.judging import Posting, Receipt
 from ingest.api.metrics import Metrics
 from ingest.api.rows import Identity, Row, moment_of
@@ -235,12 +235,12 @@ def test_a_settled_receipt_is_not_kept_for_one_that_waits() -> None:
             expired.append(future)
             future.cancel()
 
-        promises: Promises[int] = Promises(0.8, give_up)
+        timeouts: Timeouts[int] = Timeouts(0.8, give_up)
         waiting = loop.create_future()
-        promises.add(waiting, loop)
+        timeouts.add(waiting, loop)
         settled = [loop.create_future() for _ in range(50)]
         for number, future in enumerate(settled):
-            promises.add(future, loop)
+            timeouts.add(future, loop)
             future.set_result(number)
         held = [weakref.ref(future) for future in settled]
         del settled, future
