@@ -1,16 +1,16 @@
-"""The measure of a request: handlers that do nothing, on the same server: as Litestar's on ASGI, on
-ASGI without a framework, and on RSGI."""
+"""The measure of a request: handlers that do nothing, on the same server: Litestar's and none on
+uvicorn's own protocol, and one on the protocol that the endpoint has."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import Any
 
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
+import uvicorn
 from litestar import Litestar, Request, post
+
+from ingest.api import http1
+from ingest.api.deadlines import Timetable
 
 
 @post("/empty", status_code=200)
@@ -24,37 +24,41 @@ async def read(request: Request[Any, Any, Any]) -> None:
     await request.body()
 
 
-def load(*_: Any) -> Litestar:
-    return Litestar([empty, read], openapi_config=None, logging_config=None)
-
-
 async def bare(scope: Any, receive: Any, send: Any) -> None:
     """The same without a framework."""
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+    )
     await send({"type": "http.response.body", "body": b""})
 
 
-async def rsgi(scope: Any, exchange: Any) -> None:
-    """The same by the interface that our endpoint uses; `/read` reads the body first."""
-    if scope.path == "/read":
-        async for _ in exchange:
-            break
-    exchange.response_empty(200, [])
+class Own:
+    """The same without ASGI: a short body is there before its request is."""
 
+    def __init__(self) -> None:
+        self.timetable = Timetable()
 
-_TARGETS = {"litestar": load, "none": lambda *_: bare, "rsgi": lambda *_: rsgi}
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """uvicorn takes what is an ASGI application; nobody asks it."""
+
+    async def answer(self, request: http1.Request) -> None:
+        request.respond(200, [], b"")
+
 
 if __name__ == "__main__":
     framework = os.environ.get("FRAMEWORK", "none")
-    Server(
-        "bench.empty_handler",
-        address="127.0.0.1",
+    litestar = Litestar([empty, read], openapi_config=None, logging_config=None)
+    applications: dict[str, Any] = {"litestar": litestar, "none": bare, "own": Own()}
+    uvicorn.run(
+        applications[framework],
         port=int(os.environ["PORT"]),
-        workers=int(os.environ.get("WORKERS", "1")),
-        interface=Interfaces.RSGI if framework == "rsgi" else Interfaces.ASGI,
-        websockets=False,
-        log_level=LogLevels.warning,
-        log_access=False,
-    ).serve(target_loader=partial(_TARGETS[framework]), wrap_loader=False)
+        loop="uvloop",
+        http=http1.Connection if framework == "own" else "httptools",
+        interface="asgi3",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+    )

@@ -127,20 +127,16 @@ def compare_batches(bench: Bench, rounds: int, batches: int) -> None:
 
 def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
     """(b) single events over 64 connections beside an empty handler; the delay of a lone one."""
-    empties, readers, bares, rsgis, rsgi_readers, rates, p50, p99 = ([] for _ in range(8))  # type: ignore[var-annotated]
+    empties, readers, bares, owns, rates, p50, p99 = ([] for _ in range(7))  # type: ignore[var-annotated]
     for seed in range(rounds):
         for figures, framework, path in (
             (empties, "litestar", "/empty"),
             (readers, "litestar", "/read"),
             (bares, "none", "/empty"),
-            (rsgis, "rsgi", "/empty"),
-            (rsgi_readers, "rsgi", "/read"),
+            (owns, "own", "/empty"),
         ):
             port = world.free_port()
-            workers = str(bench.workers)
-            with world.process(
-                "bench.empty_handler", port=port, FRAMEWORK=framework, WORKERS=workers
-            ):
+            with world.process("bench.empty_handler", port=port, FRAMEWORK=framework):
                 body = {"event": world.counters(1, seed=1)[0]}
                 one = world.request(bench.key, path, body, port)
                 load.send([one] * 500, port=port, connections=64)
@@ -158,8 +154,7 @@ def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
         ("empty handler, Litestar", empties),
         ("the same, having read the body", readers),
         ("empty handler, no framework", bares),
-        ("empty handler on RSGI, as ours", rsgis),
-        ("the same, having read the body", rsgi_readers),
+        ("empty handler on the endpoint's own protocol", owns),
     ):
         print(
             f"| {name} | {statistics.median(figures):,.0f} requests/s | {ratio(rates, figures)} |"

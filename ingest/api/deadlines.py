@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -88,3 +88,32 @@ class TimeLimits(_Ticker):
             self._late.add(task)
             task.cancel()
         return bool(self._due)
+
+
+class Due(Protocol):
+    """What is to go on by `due` (of `loop.time()`); told that it has not, it sets a new one."""
+
+    due: float
+
+    def expire(self, now: float) -> None: ...
+
+
+class Timetable(_Ticker):
+    """Many things, each with a deadline that it moves by itself."""
+
+    def __init__(self) -> None:
+        self._open: set[Due] = set()
+
+    def add(self, thing: Due, loop: asyncio.AbstractEventLoop) -> None:
+        """Its `due` counts from now on."""
+        self._open.add(thing)
+        self._start(loop)
+
+    def discard(self, thing: Due) -> None:
+        """Its `due` counts no more."""
+        self._open.discard(thing)
+
+    def _expire(self, now: float) -> bool:
+        for thing in [thing for thing in self._open if thing.due <= now]:
+            thing.expire(now)
+        return bool(self._open)

@@ -14,23 +14,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Litestar
+from litestar.types import Receive, Scope, Send
 
 from ingest.api.auth import Keys, authorize
-from ingest.api.body import (
-    CLOSE,
-    HUNG_UP,
-    HungUpError,
-    answer_broken_off,
-    has_body,
-    read_body,
-    require_json,
-)
-from ingest.api.bridge import Lifespan, bridge
+from ingest.api.body import HUNG_UP, answer_broken_off, read_body, require_json
+from ingest.api.bridge import bridge
+from ingest.api.deadlines import Timetable
+from ingest.api.http1 import HungUpError, Request
 from ingest.api.limits import RateLimit
 from ingest.api.observe import Observer
 from ingest.api.payloads import decode
 from ingest.api.problems import problem_of
-from ingest.api.rsgi import Exchange, Headers, Scope, value_of
 
 _encode = msgspec.json.Encoder().encode
 _JSON = ("content-type", "application/json")
@@ -44,8 +38,8 @@ class Direct(NamedTuple):
 
 
 class Endpoint:
-    """What a worker serves, by Granian's RSGI: POST on exactly these paths, and the app for
-    everything else; every request observed."""
+    """What a worker serves: POST on exactly these paths, and the app for everything else; every
+    request observed. To uvicorn it is an ASGI application that only opens and closes."""
 
     def __init__(
         self,
@@ -62,51 +56,45 @@ class Endpoint:
         self._rate_limit = rate_limit
         self._most_bytes = most_bytes
         self._observer = observer
-        self._lifespan = Lifespan(app)
+        self.timetable = Timetable()
 
-    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Kept: to be asked for the running loop, CPython 3.11 asks the system for the process's id.
-        self._loop = loop
-        self._lifespan.start(loop)
-
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Opens the app, and closes it when the worker stops: ASGI's lifespan."""
         try:
-            self._lifespan.stop(loop)
+            await self._app(scope, receive, send)
         finally:
             self._observer.flush()
 
-    async def __call__(self, scope: Scope, exchange: Exchange) -> None:
+    async def answer(self, request: Request) -> None:
+        """Answers a request. Does not raise."""
         started = time.perf_counter()
-        facts = self._observer.begin(scope.headers.get("x-request-id") or "")
-        method, path = scope.method, scope.path
+        facts = self._observer.begin(request.header(b"x-request-id"))
+        method, path = request.method, request.path
         route = self._routes.get(path) if method == "POST" else None
         if route is None:
             self._observer.flush()  # it may ask for the counts
-            status, path = await bridge(self._app, scope, exchange, facts["request_id"])
+            status, path = await bridge(self._app, request, facts["request_id"])
         else:
-            status = await self._answer(route, scope.headers, exchange, facts)
+            status = await self._answer(route, request, facts)
         self._observer.end(facts, method, path, status, started)
 
-    async def _answer(
-        self, route: Direct, headers: Headers, exchange: Exchange, facts: dict[str, Any]
-    ) -> int:
+    async def _answer(self, route: Direct, request: Request, facts: dict[str, Any]) -> int:
         """Answers a direct route's request; returns the answer's status."""
         told: dict[str, str] = {}
-        body = None
         try:
-            authorization = headers.get("authorization") or ""
+            authorization = request.header(b"authorization")
             service_code = None
             if self._rate_limit is None:  # at once, where the key was valid a moment ago
                 service_code = self._keys.remembered(authorization.partition(" ")[2])
             if service_code is None:
                 service_code = await authorize(self._keys, self._rate_limit, authorization, told)
             facts["service"] = service_code
-            require_json(value_of(headers, "content-type"), value_of(headers, "content-encoding"))
-            body = await read_body(headers, exchange, self._most_bytes, self._loop)
+            require_json(request.header(b"content-type"), request.header(b"content-encoding"))
+            body = await read_body(request, self._most_bytes)
             answer = await route.answer(decode(route.body, body), service_code)
             status, content = 200, _encode(answer)
         except HungUpError:
-            answer_broken_off(exchange, facts["request_id"])
+            answer_broken_off(request, facts["request_id"])
             return HUNG_UP
         except asyncio.CancelledError:
             raise
@@ -114,10 +102,8 @@ class Endpoint:
             problem = problem_of(error)
             status, content = problem.body.status, _encode(problem.body)
             told |= problem.headers
-        sent = [_JSON, ("x-request-id", facts["request_id"])]
+        fields = [_JSON, ("x-request-id", facts["request_id"])]
         if told:
-            sent += [(name.lower(), value) for name, value in told.items()]
-        if body is None and CLOSE not in sent and has_body(headers):
-            sent.append(CLOSE)
-        exchange.response_bytes(status, sent, content)
+            fields += [(name.lower(), value) for name, value in told.items()]
+        request.respond(status, fields, content)
         return status

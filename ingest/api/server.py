@@ -1,4 +1,4 @@
-"""Runs the endpoint on Granian: one supervising process, and `workers` that answer."""
+"""Runs the endpoint under uvicorn: one supervising process, and `workers` that answer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import Server
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess
 
 from ingest.api.app import create_endpoint
 from ingest.api.direct import Endpoint
+from ingest.api.http1 import Connection
 from ingest.api.metrics import Metrics
 from ingest.api.observe import log
 from warehouse.engine import WarehouseError, make_engine
@@ -29,7 +27,8 @@ from warehouse.migrate import require_migrated
 from warehouse.settings import Settings
 
 _STOP_SECONDS = 30
-_HEADER_SECONDS = 10
+_ALIVE_SECONDS = 30  # for a worker to say that it lives
+_BACKLOG = 2048
 _GC_ALLOCATIONS = 50_000
 
 _QUIET = {
@@ -43,10 +42,7 @@ _QUIET = {
             "stream": "ext://sys.stderr",
         }
     },
-    "loggers": {
-        "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "granian.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
-    },
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
 }
 
 
@@ -61,45 +57,52 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int, worker
     database is away or not migrated at the start; once it runs, it outlives the database.
     """
     _require_database(database_url)
-    _require_port(host, port)
-    server = Server(
-        "ingest.api.app",
-        address=host,
-        port=port,
-        workers=workers,
-        interface=Interfaces.RSGI,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
-        log_level=LogLevels.warning,
-        log_dictconfig=_QUIET,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_STOP_SECONDS,
-    )
+    listener = _listen(host, port)
     counts = tempfile.TemporaryDirectory(prefix="fusion-metrics-", ignore_cleanup_errors=True)
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    server.on_startup(partial(log.info, "listening", host=host, port=port, workers=workers))
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        server.serve(
-            target_loader=partial(_load, settings, database_url, os.getpid(), Path(counts.name)),
-            wrap_loader=False,
+        supervisor = _Supervisor(
+            Config(
+                partial(_load, settings, database_url, os.getpid(), Path(counts.name)),
+                factory=True,
+                interface="asgi3",
+                http=Connection,
+                ws="none",
+                loop="uvloop",
+                lifespan="on",
+                log_config=_QUIET,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                workers=workers,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_worker_healthcheck=_ALIVE_SECONDS,
+            ),
+            [listener],
         )
-    except OSError as error:
-        raise ServeError(f"The endpoint cannot listen on {host}:{port}: {error}.") from None
-    except SystemExit:
-        raise ServeError("A worker of the endpoint ended again and again; see its log.") from None
+        log.info("listening", host=host, port=port, workers=workers)
+        supervisor.run()
     finally:
+        listener.close()
         counts.cleanup()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise ServeError("A worker of the endpoint could not start; see its log.")
     log.info("stopped")
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+class _Supervisor(Multiprocess):
+    """uvicorn's, but nobody can connect any more once it was told to stop."""
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
-def _load(
-    settings: Settings, database_url: str, supervisor: int, folder: Path, *_: Any
-) -> Endpoint:
+def _load(settings: Settings, database_url: str, supervisor: int, folder: Path) -> Endpoint:
     """What a worker serves."""
     threading.Thread(target=_leave_with, args=(supervisor,), daemon=True).start()
     app = create_endpoint(settings, database_url, Metrics(folder))
@@ -138,14 +141,10 @@ def _require_database(database_url: str) -> None:
         engine.dispose()
 
 
-def _require_port(host: str, port: int) -> None:
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ServeError(
             f"The endpoint cannot listen on {host}:{port}: {error.strerror}. "

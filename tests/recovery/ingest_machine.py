@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import psycopg
-from endpoint_world import NO_TLS, free_port, start, until
+from endpoint_world import NO_TLS, free_port, start, until, workers_of
 
 from ingest import keys
 from warehouse.embedded import embedded_server
@@ -70,7 +70,7 @@ class Machine:
 
     @property
     def workers(self) -> list[int]:
-        return sorted(children(self.supervisor))
+        return workers_of(self.supervisor)
 
     @property
     def postgres_user(self) -> int:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,18 @@ def start(database_url: str, port: int, log: Path, **environment: str) -> subpro
             env=os.environ | {"URL": database_url, "PORT": str(port)} | environment,
             stderr=sink,
         )
+
+
+def workers_of(supervisor: int) -> list[int]:
+    """The processes that answer. (multiprocessing has one more, that cleans up after them.)"""
+    tasks = Path(f"/proc/{supervisor}/task")
+    with suppress(FileNotFoundError):
+        children = [
+            pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()
+        ]
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+        return sorted(pid for pid, command in commands.items() if b"spawn_main" in command)
+    return []
 
 
 @dataclass

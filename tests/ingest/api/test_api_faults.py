@@ -14,7 +14,16 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from endpoint_world import NO_TLS, Endpoint, counter, free_port, running, start, until
+from endpoint_world import (
+    NO_TLS,
+    Endpoint,
+    counter,
+    free_port,
+    running,
+    start,
+    until,
+    workers_of,
+)
 from sqlalchemy.engine import make_url
 
 from ingest.api.database import asyncpg_url
@@ -115,7 +124,7 @@ def test_a_stop_lets_the_request_under_way_end(api_database_url: str, tmp_path: 
     with running(api_database_url, tmp_path) as endpoint, ThreadPoolExecutor(1) as pool:
         app = endpoint.service()
         app.get("/events")
-        (worker,) = children(endpoint.process.pid)
+        (worker,) = workers_of(endpoint.process.pid)
         with psycopg.connect(api_database_url) as blocker:
             blocker.execute("lock table raw.usage_counter in access exclusive mode")
             answer = pool.submit(app.post, "/usage", {"counters": [counter(0)]})
@@ -144,7 +153,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_leaves_none(
 ) -> None:
     with running(api_database_url, tmp_path) as endpoint:
         app = endpoint.service()
-        (worker,) = children(endpoint.process.pid)
+        (worker,) = workers_of(endpoint.process.pid)
         os.kill(worker, signal.SIGKILL)
 
         def answers() -> bool:
@@ -153,8 +162,8 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_leaves_none(
             except httpx.TransportError:
                 return False
 
-        until(lambda: children(endpoint.process.pid) not in ([], [worker]) and answers())
-        (successor,) = children(endpoint.process.pid)
+        until(lambda: workers_of(endpoint.process.pid) not in ([], [worker]) and answers())
+        (successor,) = workers_of(endpoint.process.pid)
         endpoint.process.kill()
         until(lambda: is_gone(successor), seconds=10)
 

@@ -1,0 +1,462 @@
+"""HTTP/1.1 in the loop that stores: httptools parses, uvicorn keeps the processes, this is between.
+
+A server that reads in threads of its own hands an event over three times, and each time one thread
+waits until another wakes: a quarter of what two cores had for an event. uvicorn's own protocol
+speaks ASGI, which costs as much. docs/benchmarks.md has the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol, TypeAlias, cast
+
+import httptools
+import msgspec
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from ingest.api.deadlines import Timetable
+from ingest.api.observe import log
+from ingest.api.problems import ProblemError, bad_request
+
+Fields: TypeAlias = Sequence[tuple[str, str]]
+
+HEAD_SECONDS = 10.0  # for a request's head, from its first byte or the connection's beginning
+IDLE_SECONDS = 10.0  # between two pieces of a body, and for a short one as a whole
+_BODY_SECONDS = 60.0  # for the whole of a long one
+KEEP_ALIVE_SECONDS = 75.0  # between two requests
+_LINGER_SECONDS = 5.0  # for a closed connection's last bytes, either way
+SHORT_BYTES = 65_536  # a body up to this is there before its request is answered
+_MOST_SILENT_BYTES = 65_536  # of a head, or between two pieces of a body
+_MOST_WAITING_BYTES = 262_144  # of a body that nobody has read yet
+_ENDED = b"HTTP/1.1 %d %s\r\n"
+_STATUS = {s.value: _ENDED % (s.value, s.phrase.encode()) for s in HTTPStatus if s.value >= 200}
+_STATUS[422] = _ENDED % (422, b"Unprocessable Entity")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BODILESS = (204, 304)
+
+
+class HungUpError(Exception):
+    """The client went away before its body was complete, or broke it off."""
+
+
+class Application(Protocol):
+    """What answers requests; `timetable` is of all its worker's connections."""
+
+    timetable: Timetable
+
+    def answer(self, request: Request) -> Coroutine[Any, Any, None]: ...
+
+
+class Request:
+    """One request. Its head is there; its body is, or comes by `read`; it gets one answer.
+
+    Of a header that comes twice the first counts. Headers are read as Latin-1, as HTTP has them.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_expects",
+        "_headers",
+        "_parts",
+        "_waiting",
+        "announced",
+        "answered",
+        "broken",
+        "ended",
+        "fields",
+        "is_late",
+        "is_short",
+        "keep_alive",
+        "method",
+        "path",
+        "target",
+        "version",
+    )
+
+    def __init__(
+        self, connection: Connection, method: str, target: bytes, version: str, fields: Any
+    ) -> None:
+        self._connection = connection
+        self._headers: dict[bytes, bytes] = dict(reversed(fields))
+        self._parts: list[bytes] = []
+        self._waiting: asyncio.Future[None] | None = None
+        self.method = method
+        self.target = target  # as it was sent: the path and what follows it
+        self.path = _path(target)
+        self.version = version
+        self.fields: list[tuple[bytes, bytes]] = fields
+        self.announced = self._announced()
+        self.is_short = self.announced is not None and self.announced <= SHORT_BYTES
+        self._expects = self._headers.get(b"expect", b"").lower() == b"100-continue"
+        if self._expects:
+            self.is_short = False  # it is sent when it is asked for
+        self.ended = False  # whether the body is here, whole
+        self.broken = False  # whether no more of it comes
+        self.is_late = False  # because it did not come in time
+        self.answered = False
+        self.keep_alive = version == "1.1"
+
+    def header(self, name: bytes) -> str:
+        """A header's value; empty where it was not sent. `name`: lower case."""
+        value = self._headers.get(name)
+        return value.decode("latin-1") if value else ""
+
+    def whole(self) -> bytes:
+        """What has come of the body and was not read."""
+        parts = self._parts
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def read(self) -> bytes:
+        """What has come of the body since the last call, once something has; empty at its end.
+
+        Raises HungUpError, and ProblemError 408 where nothing came for IDLE_SECONDS or it was not
+        whole in time.
+        """
+        while not self._parts:
+            if self.ended:
+                return b""
+            if self.is_late:
+                raise ProblemError(408)
+            if self.broken:
+                raise HungUpError
+            if self._expects:
+                self._expects = False
+                self._connection.write(_CONTINUE)
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        piece = self.whole()
+        self._parts.clear()
+        self._connection.read_on()
+        return piece
+
+    async def closed(self) -> None:
+        """Returns when the connection is gone."""
+        while not self.broken:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+
+    def respond(self, status: int, fields: Fields, content: bytes) -> None:
+        """The answer; the first counts. Content-Length, Date and Connection are set here."""
+        if not self.answered:
+            self.answered = True
+            self._connection.end(self, status, fields, content)
+
+    def address(self, end: str) -> tuple[str, int] | None:
+        """Host and port of this end (`sockname`) or the client's (`peername`)."""
+        return self._connection.address(end)
+
+    def add(self, part: bytes) -> int:
+        """A part of the body has come. Returns the bytes that nobody has read."""
+        self._parts.append(part)
+        self.wake()
+        return sum(map(len, self._parts)) if len(self._parts) > 1 else len(part)
+
+    def wake(self) -> None:
+        """Who waits in `read` or `closed` looks again."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _announced(self) -> int | None:
+        """The body's length, as the parser let it pass; None for one in chunks."""
+        if b"transfer-encoding" in self._headers:
+            return None
+        return int(self._headers.get(b"content-length", b"0"))
+
+
+def _path(target: bytes) -> str:
+    """Quoted, as it was sent. A proxy may send the whole address."""
+    if target[:1] != b"/":
+        target = httptools.parse_url(target).path or b"/"
+    return target.partition(b"?")[0].decode("latin-1")
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: requests are answered one after the other, in their order.
+
+    uvicorn makes it (its `http` setting) and calls `shutdown`. A request is handed over when its
+    short body is whole, one with a long body as soon as its head is.
+    """
+
+    due = math.inf
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._application = cast(Application, config.loaded_app)
+        self._loop = _loop or asyncio.get_running_loop()
+        self._server = server_state
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # until connected
+        self._current: Request | None = None  # is being answered
+        self._behind: deque[Request] = deque()  # were sent before that one was answered
+        self._coming: Request | None = None  # its body is not complete
+        self._url = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._silent = 0  # bytes since a head ended or a piece of a body came
+        self._until = math.inf  # for the whole of a body
+        self._raw = 0  # bytes of a body that the parser takes for another protocol's
+        self._paused = self._stalled = False  # whether it reads; whether the client does not
+        self._deaf = False  # what still comes is thrown away
+        self._all_came = False  # the client sends no more
+        self._last = False  # no request after those that are here
+        self._closing = self._gone = False
+
+    # What uvicorn and the loop call.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn's own kinds
+        self.due = self._loop.time() + HEAD_SECONDS
+        self._application.timetable.add(self, self._loop)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone = self._last = self._deaf = True
+        self._server.connections.discard(self)  # type: ignore[arg-type]
+        self._application.timetable.discard(self)
+        self._behind.clear()
+        self._break_off()
+        if self._current is not None:
+            self._current.broken = True
+            self._current.wake()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may wait for its answers."""
+        self._last = self._deaf = self._all_came = True
+        if self._current is None and self._coming is None:
+            return False
+        self._break_off()
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._silent += len(data)
+        try:
+            while data:
+                data = self._take_raw(data) if self._raw else self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse(bad_request(str(error.__context__ or error)))
+        if self._silent > _MOST_SILENT_BYTES:
+            self._refuse(ProblemError(431))
+
+    def pause_writing(self) -> None:
+        self._stalled = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._stalled = False
+        self._go_on()
+
+    def shutdown(self) -> None:
+        """No request after those that have begun to be answered or to send a body."""
+        self._last = True
+        if self._current is None and self._coming is None:
+            self._close()
+
+    def expire(self, now: float) -> None:
+        """What was to happen by `due` has not."""
+        waited_for = self._coming if self._current in (None, self._coming) else None
+        if self._closing or (self._stalled and self._current is None):
+            self._transport.abort()
+        elif self._paused or (self._current is not None and waited_for is None):
+            self.due = now + IDLE_SECONDS  # it waits for us
+        elif waited_for is not None:
+            waited_for.is_late = self._deaf = True
+            self._break_off()
+        else:
+            self._close()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._fields = []
+        self.due = self._loop.time() + HEAD_SECONDS
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._silent = 0
+        method = parser.get_method().decode("ascii")
+        request = Request(self, method, self._url, parser.get_http_version(), self._fields)
+        self._fields = []  # what follows are trailers, which nobody looks at
+        request.keep_alive = request.keep_alive and parser.should_keep_alive()
+        if parser.should_upgrade():
+            if request.announced is None:
+                raise ValueError("no other protocol is spoken here, send the body without Upgrade")
+            self._raw = request.announced
+        self._coming = request
+        now = self._loop.time()
+        self._until = now + _BODY_SECONDS
+        self.due = now + IDLE_SECONDS
+        if not request.is_short:
+            self._hand_over(request)
+
+    def on_body(self, part: bytes) -> None:
+        self._silent = 0
+        request = self._coming
+        if request is None:
+            return
+        if request.add(part) > _MOST_WAITING_BYTES:
+            self._pause()
+        if not request.is_short:
+            self.due = min(self._until, self._loop.time() + IDLE_SECONDS)
+
+    def on_message_complete(self) -> None:
+        self._silent = 0
+        request = self._coming
+        if request is None or self._raw:
+            return
+        self._coming = None
+        request.ended = True
+        if request.is_short:
+            self._hand_over(request)
+        else:
+            request.wake()
+
+    # What a request calls.
+
+    def address(self, end: str) -> tuple[str, int] | None:
+        """Host and port of one of its ends; None where it has none."""
+        found = self._transport.get_extra_info(end)
+        return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
+
+    def write(self, data: bytes) -> None:
+        """Unless the client is gone."""
+        if not self._gone:
+            self._transport.write(data)
+
+    def read_on(self) -> None:
+        """Reads what the client sends, where that was held up and need not be any more."""
+        if self._paused and not (self._behind or self._stalled or self._gone):
+            self._paused = False
+            self._transport.resume_reading()
+
+    def end(self, request: Request, status: int, fields: Fields, content: bytes) -> None:
+        """Writes the answer to the current request, and goes on to the next or closes."""
+        self._current = None
+        self._server.total_requests += 1
+        if self._gone:
+            return
+        last = not (request.keep_alive and request.ended) or (self._last and not self._behind)
+        head = _head(self._server, status, fields, len(content), last)
+        bare = request.method == "HEAD" or status in _BODILESS
+        self._transport.write(head if bare else head + content)
+        if last:
+            self._close()
+            return
+        self.due = self._loop.time() + KEEP_ALIVE_SECONDS
+        self._go_on()
+
+    # The rest.
+
+    def _parse(self, data: bytes) -> bytes:
+        """Returns what follows a head that asks for another protocol; it is answered in this."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return b""
+
+    def _take_raw(self, data: bytes) -> bytes:
+        part, rest = data[: self._raw], data[self._raw :]
+        self._raw -= len(part)
+        self.on_body(part)
+        if not self._raw:
+            self.on_message_complete()
+        return rest
+
+    def _hand_over(self, request: Request) -> None:
+        if self._current is None:
+            self._begin(request)
+        else:
+            self._behind.append(request)
+            self._pause()
+
+    def _go_on(self) -> None:
+        if self._behind and self._current is None and not self._stalled:
+            self._begin(self._behind.popleft())
+        self.read_on()
+
+    def _begin(self, request: Request) -> None:
+        self._current = request
+        task = self._loop.create_task(self._application.answer(request))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._begun)
+
+    def _begun(self, task: asyncio.Task[None]) -> None:
+        self._server.tasks.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            log.error("not_answered", reason="cancelled" if task.cancelled() else "exception")
+            self._transport.abort()
+
+    def _break_off(self) -> None:
+        """No more comes of what was coming; who answers it will be told."""
+        request, self._coming = self._coming, None
+        if request is None:
+            return
+        request.broken = True
+        request.wake()
+        if request.is_short:
+            self._hand_over(request)
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """What came is no HTTP: the connection ends after the requests before it."""
+        self._deaf = self._last = True
+        if self._coming is not None:
+            self._break_off()
+        elif self._current is None:
+            content = msgspec.json.encode(problem.body)
+            fields = [("content-type", "application/json")]
+            head = _head(self._server, problem.body.status, fields, len(content), True)
+            self._transport.write(head + content)
+            self._close()
+
+    def _pause(self) -> None:
+        if not (self._paused or self._gone):
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _close(self) -> None:
+        """Ends the connection. What is still on its way is thrown away for a while: closed at once,
+        it would take the answer with it."""
+        self.due = self._loop.time() + _LINGER_SECONDS
+        if self._closing:
+            return
+        self._closing = True
+        if self._all_came or (self._coming is None and not self._deaf):
+            self._transport.close()
+            return
+        self._deaf = True
+        self._coming = None
+        self._behind.clear()
+        self._stalled = False
+        self._transport.write_eof()
+        self.read_on()
+
+
+def _head(server: ServerState, status: int, fields: Fields, length: int, last: bool) -> bytes:
+    text = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if status not in _BODILESS:
+        text += f"content-length: {length}\r\n"
+    if last:
+        text += "connection: close\r\n"
+    parts = [_STATUS[status], text.encode("latin-1")]
+    for name, value in server.default_headers:  # the date, as uvicorn keeps it
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(b"\r\n")
+    return b"".join(parts)
