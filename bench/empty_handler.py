@@ -1,5 +1,6 @@
-"""The measure of a request: handlers that do nothing, on the same server: Litestar's and none on
-uvicorn's own protocol, and one on the protocol that the endpoint has."""
+"""The measure of a request: handlers that do nothing. Litestar's on the same server, by uvicorn's
+own protocol and on Granian, where the endpoint was before; one without a framework; and one on the
+endpoint's own protocol."""
 
 from __future__ import annotations
 
@@ -45,15 +46,33 @@ class Own:
         request.respond(200, [], b"")
 
 
-if __name__ == "__main__":
-    framework = os.environ.get("FRAMEWORK", "none")
-    litestar = Litestar([empty, read], openapi_config=None, logging_config=None)
-    applications: dict[str, Any] = {"litestar": litestar, "none": bare, "own": Own()}
+def framework() -> Litestar:
+    return Litestar([empty, read], openapi_config=None, logging_config=None)
+
+
+def on_granian(port: int) -> None:
+    # Imported here, for its worker imports this module again.
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        "bench.empty_handler",
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve(target_loader=lambda *_: framework(), wrap_loader=False)
+
+
+def on_uvicorn(application: Any, port: int, protocol: Any) -> None:
     uvicorn.run(
-        applications[framework],
-        port=int(os.environ["PORT"]),
+        application,
+        port=port,
         loop="uvloop",
-        http=http1.Connection if framework == "own" else "httptools",
+        http=protocol,
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -62,3 +81,16 @@ if __name__ == "__main__":
         server_header=False,
         log_level="warning",
     )
+
+
+def main(kind: str, port: int) -> None:
+    if kind == "granian":
+        on_granian(port)
+    elif kind == "own":
+        on_uvicorn(Own(), port, http1.Connection)
+    else:
+        on_uvicorn(framework() if kind == "litestar" else bare, port, "httptools")
+
+
+if __name__ == "__main__":
+    main(os.environ["KIND"], int(os.environ["PORT"]))

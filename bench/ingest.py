@@ -127,16 +127,17 @@ def compare_batches(bench: Bench, rounds: int, batches: int) -> None:
 
 def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
     """(b) single events over 64 connections beside an empty handler; the delay of a lone one."""
-    empties, readers, bares, owns, rates, p50, p99 = ([] for _ in range(7))  # type: ignore[var-annotated]
+    empties, readers, bares, owns, granians, rates, p50, p99 = ([] for _ in range(8))  # type: ignore[var-annotated]
     for seed in range(rounds):
-        for figures, framework, path in (
+        for figures, kind, path in (
             (empties, "litestar", "/empty"),
             (readers, "litestar", "/read"),
             (bares, "none", "/empty"),
             (owns, "own", "/empty"),
+            (granians, "granian", "/empty"),
         ):
             port = world.free_port()
-            with world.process("bench.empty_handler", port=port, FRAMEWORK=framework):
+            with world.process("bench.empty_handler", port=port, KIND=kind):
                 body = {"event": world.counters(1, seed=1)[0]}
                 one = world.request(bench.key, path, body, port)
                 load.send([one] * 500, port=port, connections=64)
@@ -155,6 +156,7 @@ def compare_singles(bench: Bench, rounds: int, requests: int) -> None:
         ("the same, having read the body", readers),
         ("empty handler, no framework", bares),
         ("empty handler on the endpoint's own protocol", owns),
+        ("empty handler, Litestar on Granian", granians),
     ):
         print(
             f"| {name} | {statistics.median(figures):,.0f} requests/s | {ratio(rates, figures)} |"
