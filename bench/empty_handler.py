@@ -10,8 +10,9 @@ from typing import Any
 import uvicorn
 from litestar import Litestar, Request, post
 
-from ingest.api import http1
+from ingest.api.connection import Connection
 from ingest.api.deadlines import Timetable
+from ingest.api.request import Request as OwnRequest
 
 
 @post("/empty", status_code=200)
@@ -42,7 +43,7 @@ class Own:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """uvicorn takes what is an ASGI application; nobody asks it."""
 
-    async def answer(self, request: http1.Request) -> None:
+    async def answer(self, request: OwnRequest) -> None:
         request.respond(200, [], b"")
 
 
@@ -87,7 +88,7 @@ def main(kind: str, port: int) -> None:
     if kind == "granian":
         on_granian(port)
     elif kind == "own":
-        on_uvicorn(Own(), port, http1.Connection)
+        on_uvicorn(Own(), port, Connection)
     else:
         on_uvicorn(framework() if kind == "litestar" else bare, port, "httptools")
 

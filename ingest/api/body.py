@@ -8,8 +8,8 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from ingest.api.http1 import Request
 from ingest.api.problems import ProblemError, bad_request
+from ingest.api.request import Request
 
 HUNG_UP = 0  # as a status in the log and in the counts
 

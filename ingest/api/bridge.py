@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, HTTPScope, Message
 
 from ingest.api.body import HUNG_UP, answer_broken_off
-from ingest.api.http1 import HungUpError, Request
+from ingest.api.request import HungUpError, Request
 
 _UNKNOWN = "-"
 _DISCONNECTED: dict[str, Any] = {"type": "http.disconnect"}

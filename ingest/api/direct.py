@@ -20,11 +20,11 @@ from ingest.api.auth import Keys, authorize
 from ingest.api.body import HUNG_UP, answer_broken_off, read_body, require_json
 from ingest.api.bridge import bridge
 from ingest.api.deadlines import Timetable
-from ingest.api.http1 import HungUpError, Request
 from ingest.api.limits import RateLimit
 from ingest.api.observe import Observer
 from ingest.api.payloads import decode
 from ingest.api.problems import problem_of
+from ingest.api.request import HungUpError, Request
 
 _encode = msgspec.json.Encoder().encode
 _JSON = ("content-type", "application/json")

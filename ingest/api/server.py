@@ -18,8 +18,8 @@ from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess
 
 from ingest.api.app import create_endpoint
+from ingest.api.connection import Connection
 from ingest.api.direct import Endpoint
-from ingest.api.http1 import Connection
 from ingest.api.metrics import Metrics
 from ingest.api.observe import log
 from warehouse.engine import WarehouseError, make_engine

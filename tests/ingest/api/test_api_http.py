@@ -4,6 +4,7 @@ as no client library would send them."""
 from __future__ import annotations
 
 import json
+import random
 import signal
 import socket
 import struct
@@ -188,6 +189,48 @@ def test_requests_sent_ahead_are_answered_in_their_order(app: Service) -> None:
     told = [each["event"]["transaction_id"] for _, _, each in answers if "event" in each]
     assert told == [f"tx{n}" for n in [*range(20), 3, *range(20, 40)]]
     assert app.rows("count(*)") == [(40,)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_however_it_is_cut_a_stream_has_the_same_answers(app: Service, seed: int) -> None:
+    """Requests of every kind one behind the other, cut at random bytes, each cut a packet."""
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    whole, expected, stored = b"", [], 0
+    for number in range(dice.randint(2, 12)):
+        path, sent = dice.choice(WAYS), body(number)
+        parts = chunks(*(sent[n : n + 50] for n in range(0, len(sent), 50)))
+        upgrade = ("Connection: Upgrade", "Upgrade: h2c")
+        length = f"Content-Length: {len(sent)}"
+        request, status = dice.choice(
+            [
+                (head(app, f"POST {path}", length) + sent, 200),
+                (head(app, f"POST {path}", "Transfer-Encoding: chunked") + parts, 200),
+                (head(app, f"POST {path}", *upgrade, length) + sent, 200),
+                (head(app, f"POST {path}", length, "Content-Type: text/plain") + sent, 415),
+                (head(app, f"POST {path}"), 400),
+                (head(app, "GET /api/v1/events/nothing"), 404),
+                (head(app, "GET /health", *upgrade), 200),
+                (b"\r\n" + head(app, "GET /health?" + "x" * 3000), 200),
+            ]
+        )
+        whole += request
+        expected.append((status, f"tx{number}" if request.startswith(b"POST") else None))
+        stored += request.startswith(b"POST") and status == 200
+    cuts = sorted(dice.sample(range(len(whole)), dice.randint(0, min(60, len(whole)))))
+    with connection(app.endpoint) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+            client.sendall(whole[start:end])
+        received = client.makefile("rb")
+        for status, transaction_id in expected:
+            got, headers, told = read_answer(received)
+            assert (got, headers.get("connection")) == (status, None)
+            if status == 200 and transaction_id:
+                assert told["event"]["transaction_id"] == transaction_id
+        client.shutdown(socket.SHUT_WR)
+        assert received.read() == b""
+    assert app.rows("count(*)") == [(stored,)]
 
 
 def test_a_client_that_sends_no_more_gets_its_answers(app: Service) -> None:

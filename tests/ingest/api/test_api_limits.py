@@ -13,7 +13,7 @@ from endpoint_world import Endpoint, Service, counter, event, running, until
 from sqlalchemy.engine import make_url
 
 from ingest import keys
-from ingest.api.http1 import IDLE_SECONDS
+from ingest.api.connection import IDLE_SECONDS
 from ingest.api.limits import Allowance, RateLimit
 
 
