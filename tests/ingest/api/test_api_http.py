@@ -172,6 +172,32 @@ def test_who_sends_much_is_refused_before_and_told_to_connect_anew(
         assert client.recv(1) == b""
 
 
+def test_who_sends_all_before_it_reads_gets_its_refusal(app: Service) -> None:
+    """Reading is held up while the key is looked up; what comes is then thrown away, not left."""
+    much = 30_000_000
+    unknown = f"Authorization: Bearer fb_{'x' * 43}"
+    with connection(app.endpoint) as client:
+        client.sendall(posting(app, "/api/v1/events", unknown, much) + b" " * much)
+        received = client.makefile("rb")
+        assert read_answer(received)[0] == 401
+        assert received.read() == b""
+
+
+def test_requests_before_what_is_no_http_are_answered(app: Service) -> None:
+    sent = [
+        head(app, "POST /api/v1/events", f"Content-Length: {len(body(n))}") + body(n)
+        for n in range(5)
+    ]
+    with connection(app.endpoint) as client:
+        client.sendall(b"".join(sent) + b"nonsense\r\n\r\n")
+        received = client.makefile("rb")
+        answers = [read_answer(received) for _ in sent]
+        assert received.read() == b""
+    assert [told["event"]["transaction_id"] for _, _, told in answers] == [
+        f"tx{n}" for n in range(5)
+    ]
+
+
 def test_requests_sent_ahead_are_answered_in_their_order(app: Service) -> None:
     """Two stored, one refused, one read: one commit may overtake another, no answer does."""
     events = [body(number) for number in range(40)]
@@ -318,7 +344,7 @@ def test_a_client_that_takes_no_answers_is_not_answered_without_end(app: Service
         while (now := app.endpoint.log.read_text().count('"unread"')) > answered or not now:
             answered = now
             time.sleep(0.5)
-        assert answered < asked / 2
+        assert answered < asked / 8
         client.shutdown(socket.SHUT_WR)
         client.settimeout(60)
         assert client.makefile("rb").read().count(b"HTTP/1.1 200 OK") == asked
@@ -342,9 +368,13 @@ def test_a_client_may_ask_before_it_sends_its_body(app: Service, path: str) -> N
 
 
 def test_a_head_request_has_the_headers_alone(app: Service) -> None:
-    for path in ("/health", "/api/v1/usage", "/api/v1/events"):
-        status, headers, _ = answer(app, head(app, f"HEAD {path}"))
-        assert (status, headers["content-type"]) == (405, "application/json")
+    with connection(app.endpoint) as client:
+        received = client.makefile("rb")
+        for path in ("/health", "/api/v1/usage", "/api/v1/events"):
+            client.sendall(head(app, f"HEAD {path}") + head(app, "GET /health"))
+            status, headers, _ = read_answer(received, has_body=False)
+            assert (status, headers["content-type"]) == (405, "application/json")
+            assert read_answer(received)[0] == 200
 
 
 @pytest.mark.parametrize("path", WAYS)
