@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -176,8 +177,16 @@ def test_who_sends_all_before_it_reads_gets_its_refusal(app: Service) -> None:
     """Reading is held up while the key is looked up; what comes is then thrown away, not left."""
     much = 30_000_000
     unknown = f"Authorization: Bearer fb_{'x' * 43}"
-    with connection(app.endpoint) as client:
-        client.sendall(posting(app, "/api/v1/events", unknown, much) + b" " * much)
+    with connection(app.endpoint) as client, ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(app.endpoint.database_url) as blocker:
+            blocker.execute("lock table ops.api_key in access exclusive mode")
+            request = posting(app, "/api/v1/events", unknown, much) + b" " * much
+            sent = pool.submit(client.sendall, request)
+            until(lambda: _waits(app))
+            with pytest.raises(TimeoutError):
+                sent.result(0.5)
+            blocker.rollback()
+        sent.result(20)
         received = client.makefile("rb")
         assert read_answer(received)[0] == 401
         assert received.read() == b""
