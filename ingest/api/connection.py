@@ -307,13 +307,13 @@ class Connection(asyncio.Protocol):
         self.due = self._loop.time() + _LINGER_SECONDS
         if self._closing:
             return
-        self._closing = True
-        if self._all_came or (self._coming is None and not self._deaf):
-            self._transport.close()
-            return
-        self._deaf = True
+        nothing_comes = self._all_came or (self._coming is None and not self._deaf)
+        self._closing = self._deaf = True
         self._coming = None
         self._behind.clear()
+        if nothing_comes:
+            self._transport.close()
+            return
         self._stalled = False
         self._transport.write_eof()
         self.read_on()
