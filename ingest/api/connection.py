@@ -11,38 +11,36 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Coroutine
-from http import HTTPStatus
+from contextvars import Context
 from typing import Any, Protocol, cast
 
 import httptools
-import msgspec
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from ingest.api.answer_head import BODILESS, Fields, head_of
 from ingest.api.deadlines import Timetable
 from ingest.api.observe import log
 from ingest.api.problems import ProblemError, bad_request
-from ingest.api.request import Fields, Request
+from ingest.api.request import Request
 
 HEAD_SECONDS = 10.0  # for a request's head, from its first byte or the connection's beginning
 IDLE_SECONDS = 10.0  # between two pieces of a body, and for a short one as a whole
 _BODY_SECONDS = 60.0  # for the whole of a long one
 KEEP_ALIVE_SECONDS = 75.0  # between two requests
-_LINGER_SECONDS = 5.0  # for a closed connection's last bytes, either way
+LINGER_SECONDS = 5.0  # for a closed connection's last bytes, either way
 _MOST_SILENT_BYTES = 65_536  # of a head, or between two pieces of a body
 _MOST_WAITING_BYTES = 262_144  # of a body that nobody has read yet
-_ENDED = b"HTTP/1.1 %d %s\r\n"
-_STATUS = {s.value: _ENDED % (s.value, s.phrase.encode()) for s in HTTPStatus if s.value >= 200}
-_STATUS[422] = _ENDED % (422, b"Unprocessable Entity")
-_BODILESS = (204, 304)
+_SLICE_BYTES = 8_192  # are parsed at a time: so many requests, sent ahead, may wait
 
 
 class Application(Protocol):
-    """What answers requests; `timetable` is of all its worker's connections."""
+    """What answers requests, and what is none; `timetable` is of all its worker's connections."""
 
     timetable: Timetable
 
     def answer(self, request: Request) -> Coroutine[Any, Any, None]: ...
+    def refuse(self, problem: ProblemError) -> tuple[Fields, bytes]: ...
 
 
 class Connection(asyncio.Protocol):
@@ -71,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._coming: Request | None = None  # its body is not complete
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
+        self._left = b""  # came, and waits until requests before it are answered
+        self._is_half = False  # whether a request has begun to come and has not ended
         self._silent = 0  # bytes since a head ended or a piece of a body came
         self._until = math.inf  # for the whole of a body
         self._raw = 0  # bytes of a body that the parser takes for another protocol's
@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._all_came = False  # the client sends no more
         self._last = False  # no request after those that are here
         self._closing = self._gone = False
+        self._unsent = math.inf  # bytes of answers, when that was last looked at
 
     # What uvicorn and the loop call.
 
@@ -94,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._application.timetable.discard(self)
         self._behind.clear()
         self._break_off()
+        self._parser = self._left = self._fields = None  # type: ignore[assignment]  # a cycle
         if self._current is not None:
             self._current.broken = True
             self._current.wake()
@@ -107,16 +109,8 @@ class Connection(asyncio.Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
-        self._silent += len(data)
-        try:
-            while data:
-                data = self._take_raw(data) if self._raw else self._parse(data)
-        except httptools.HttpParserError as error:
-            self._refuse(bad_request(str(error.__context__ or error)))
-        if self._silent > _MOST_SILENT_BYTES:
-            self._refuse(ProblemError(431))
+        self._left = self._left + data if self._left else data
+        self._take()
 
     def pause_writing(self) -> None:
         self._stalled = True
@@ -124,19 +118,26 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stalled = False
+        self._unsent = math.inf
         self._go_on()
 
     def shutdown(self) -> None:
-        """No request after those that have begun to be answered or to send a body."""
+        """No request after those whose head is here."""
         self._last = True
-        if self._current is None and self._coming is None:
-            self._close()
+        if self._coming is None:
+            self._deaf = True
+            if self._current is None:
+                self._close()
 
     def expire(self, now: float) -> None:
         """What was to happen by `due` has not."""
         waited_for = self._coming if self._current in (None, self._coming) else None
         if self._closing or (self._stalled and self._current is None):
-            self._transport.abort()
+            unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+            if 0 < self._unsent < unsent:
+                self.due = now + IDLE_SECONDS  # it reads, if slowly
+            else:
+                self._transport.abort()
         elif self._paused or (self._current is not None and waited_for is None):
             self.due = now + IDLE_SECONDS  # it waits for us
         elif waited_for is not None:
@@ -150,6 +151,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._url = b""
         self._fields = []
+        self._is_half = True
         self.due = self._loop.time() + HEAD_SECONDS
 
     def on_url(self, part: bytes) -> None:
@@ -161,6 +163,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._silent = 0
+        if self._last:
+            return
         method = parser.get_method().decode("ascii")
         request = Request(self, method, self._url, parser.get_http_version(), self._fields)
         self._fields = []  # what follows are trailers, which nobody looks at
@@ -192,6 +196,8 @@ class Connection(asyncio.Protocol):
         if request is None or self._raw:
             return
         self._coming = None
+        self._is_half = False
+        self._deaf = self._deaf or self._last
         request.ended = True
         if request.is_short:
             self._hand_over(request)
@@ -223,35 +229,52 @@ class Connection(asyncio.Protocol):
         if self._gone:
             return
         last = not (request.keep_alive and request.ended) or (self._last and not self._behind)
-        head = _head(self._server, status, fields, len(content), last)
-        bare = request.method == "HEAD" or status in _BODILESS
+        head = head_of(self._server.default_headers, status, fields, len(content), last)
+        bare = request.method == "HEAD" or status in BODILESS
         self._transport.write(head if bare else head + content)
         if last:
             self._close()
             return
-        self.due = self._loop.time() + KEEP_ALIVE_SECONDS
+        self.due = self._loop.time() + (IDLE_SECONDS if self._is_half else KEEP_ALIVE_SECONDS)
         self._go_on()
 
     # The rest.
 
-    def _parse(self, data: bytes) -> bytes:
-        """Returns what follows a head that asks for another protocol; it is answered in this."""
+    def _take(self) -> None:
+        """Parses what has come, as far as requests can be begun: a client may send any number."""
+        data, at = self._left, 0
+        try:
+            while at < len(data) and not (self._behind or self._stalled or self._deaf):
+                part = data[at : at + _SLICE_BYTES]  # itself, where it is no longer
+                at += self._take_raw(part) if self._raw else self._parse(part)
+                if self._silent > _MOST_SILENT_BYTES:
+                    raise ProblemError(431)
+        except httptools.HttpParserError as error:
+            self._refuse(bad_request(str(error.__context__ or error)))
+        except ProblemError as problem:
+            self._refuse(problem)
+        self._left = b"" if self._deaf else data[at:]
+
+    def _parse(self, data: bytes) -> int:
+        """Returns how much it took: less where a head asks for another protocol, which is answered
+        in this."""
+        self._silent += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            return data[upgrade.args[0] :]
-        return b""
+            return int(upgrade.args[0])
+        return len(data)
 
-    def _take_raw(self, data: bytes) -> bytes:
-        part, rest = data[: self._raw], data[self._raw :]
+    def _take_raw(self, data: bytes) -> int:
+        part = data[: self._raw]
         self._raw -= len(part)
         self.on_body(part)
         if not self._raw:
             self.on_message_complete()
-        return rest
+        return len(part)
 
     def _hand_over(self, request: Request) -> None:
-        if self._current is None:
+        if self._current is None and not self._stalled:
             self._begin(request)
         else:
             self._behind.append(request)
@@ -260,15 +283,19 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         if self._behind and self._current is None and not self._stalled:
             self._begin(self._behind.popleft())
+        if self._left:
+            self._take()
         self.read_on()
 
     def _begin(self, request: Request) -> None:
         self._current = request
-        task = self._loop.create_task(self._application.answer(request))
+        # Its own: this may run in the task of the request before, whose facts are none of its.
+        context = Context()
+        task = self._loop.create_task(self._application.answer(request), context=context)
         self._server.tasks.add(task)
-        task.add_done_callback(self._begun)
+        task.add_done_callback(self._done, context=context)
 
-    def _begun(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._server.tasks.discard(task)
         if task.cancelled() or task.exception() is not None:
             log.error("not_answered", reason="cancelled" if task.cancelled() else "exception")
@@ -290,9 +317,10 @@ class Connection(asyncio.Protocol):
         if self._coming is not None:
             self._break_off()
         elif self._current is None:
-            content = msgspec.json.encode(problem.body)
-            fields = [("content-type", "application/json")]
-            head = _head(self._server, problem.body.status, fields, len(content), True)
+            fields, content = Context().run(self._application.refuse, problem)
+            head = head_of(
+                self._server.default_headers, problem.body.status, fields, len(content), True
+            )
             self._transport.write(head + content)
             self._close()
 
@@ -304,29 +332,17 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Ends the connection. What is still on its way is thrown away for a while: closed at once,
         it would take the answer with it."""
-        self.due = self._loop.time() + _LINGER_SECONDS
+        self.due = self._loop.time() + LINGER_SECONDS
         if self._closing:
             return
         nothing_comes = self._all_came or (self._coming is None and not self._deaf)
         self._closing = self._deaf = True
         self._coming = None
         self._behind.clear()
+        self._unsent = math.inf
         if nothing_comes:
             self._transport.close()
             return
         self._stalled = False
         self._transport.write_eof()
         self.read_on()
-
-
-def _head(server: ServerState, status: int, fields: Fields, length: int, last: bool) -> bytes:
-    text = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    if status not in _BODILESS:
-        text += f"content-length: {length}\r\n"
-    if last:
-        text += "connection: close\r\n"
-    parts = [_STATUS[status], text.encode("latin-1")]
-    for name, value in server.default_headers:  # the date, as uvicorn keeps it
-        parts += (name, b": ", value, b"\r\n")
-    parts.append(b"\r\n")
-    return b"".join(parts)

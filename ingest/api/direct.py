@@ -16,6 +16,7 @@ import msgspec
 from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
+from ingest.api.answer_head import Fields
 from ingest.api.auth import Keys, authorize
 from ingest.api.body import HUNG_UP, answer_broken_off, read_body, require_json
 from ingest.api.bridge import bridge
@@ -23,7 +24,7 @@ from ingest.api.deadlines import Timetable
 from ingest.api.limits import RateLimit
 from ingest.api.observe import Observer
 from ingest.api.payloads import decode
-from ingest.api.problems import problem_of
+from ingest.api.problems import ProblemError, problem_of
 from ingest.api.request import HungUpError, Request
 
 _encode = msgspec.json.Encoder().encode
@@ -77,6 +78,12 @@ class Endpoint:
         else:
             status = await self._answer(route, request, facts)
         self._observer.end(facts, method, path, status, started)
+
+    def refuse(self, problem: ProblemError) -> tuple[Fields, bytes]:
+        """The answer to what is no request."""
+        facts = self._observer.begin("")
+        self._observer.end(facts, "-", "-", problem.body.status, time.perf_counter())
+        return [_JSON, ("x-request-id", facts["request_id"])], _encode(problem.body)
 
     async def _answer(self, route: Direct, request: Request, facts: dict[str, Any]) -> int:
         """Answers a direct route's request; returns the answer's status."""

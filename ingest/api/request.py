@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import httptools
 
+from ingest.api.answer_head import Fields
 from ingest.api.problems import ProblemError
-
-Fields: TypeAlias = Sequence[tuple[str, str]]
 
 SHORT_BYTES = 65_536  # a body up to this is there before its request is answered
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

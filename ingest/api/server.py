@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -94,7 +95,13 @@ def serve(settings: Settings, database_url: str, *, host: str, port: int, worker
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's, but nobody can connect any more once it was told to stop."""
+    """uvicorn's, but nobody can connect any more once it was told to stop, and it notices at once
+    that a worker has gone."""
+
+    def keep_subprocess_alive(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()  # the worker's end: kept open here, it would never be broken
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
@@ -143,10 +150,16 @@ def _require_database(database_url: str) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
+        if not 0 < port < 65_536:
+            raise OSError(errno.EINVAL, "a port is a number from 1 to 65535")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
         raise ServeError(
-            f"The endpoint cannot listen on {host}:{port}: {error.strerror}. "
-            "Stop what runs there, or choose another with --port or SERVE_PORT."
+            f"The endpoint cannot listen on {host}:{port}: {reason}. "
+            "Stop what runs there, or choose another with --host, --port or SERVE_PORT."
         ) from None

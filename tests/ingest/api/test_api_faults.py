@@ -168,6 +168,15 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_leaves_none(
         until(lambda: is_gone(successor), seconds=10)
 
 
+def test_an_interrupt_at_the_start_ends_it(api_database_url: str, tmp_path: Path) -> None:
+    """Ctrl-C reaches supervisor and workers; these have not even begun to listen."""
+    process = start(api_database_url, free_port(), tmp_path / "log", WORKERS="2")
+    until(lambda: len(workers_of(process.pid)) == 2)
+    for pid in (*workers_of(process.pid), process.pid):
+        os.kill(pid, signal.SIGINT)
+    assert process.wait(10) == 0
+
+
 def test_what_prevents_a_start_is_one_clear_line(endpoint: Endpoint, tmp_path: Path) -> None:
     """A taken port, a dead database, a database without our tables."""
     taken = make_url(endpoint.base).port
@@ -178,12 +187,14 @@ def test_what_prevents_a_start_is_one_clear_line(endpoint: Endpoint, tmp_path: P
         "taken": (endpoint.database_url, taken),
         "dead": (dead, free_port()),
         "empty": (empty.render_as_string(hide_password=False), free_port()),
+        "none": (endpoint.database_url, 70_000),
     }
     processes = [start(url, port, tmp_path / name) for name, (url, port) in cases.items()]
-    assert [process.wait(30) for process in processes] == [1, 1, 1]
+    assert [process.wait(30) for process in processes] == [1, 1, 1, 1]
     lines = {name: (tmp_path / name).read_text() for name in cases}
     assert all(line.count("\n") == 1 for line in lines.values()), lines
     assert f"cannot listen on 127.0.0.1:{taken}: Address already in use" in lines["taken"]
+    assert "on 127.0.0.1:70000: a port is a number from 1 to 65535" in lines["none"]
     assert "No answer from PostgreSQL at postgresql://someone:***@" in lines["dead"]
     assert "secret" not in lines["dead"]
     assert "Run `fusion-billing migrate`" in lines["empty"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import signal
 import socket
 import struct
@@ -18,6 +19,8 @@ import psycopg
 import pytest
 from endpoint_world import REPOSITORY, Endpoint, Service, counter, event, running, until
 from sqlalchemy.engine import make_url
+
+from ingest.api.connection import LINGER_SECONDS
 
 # The same route, answered directly and, with a slash at its end, by the framework.
 WAYS = ("/api/v1/events", "/api/v1/events/")
@@ -316,6 +319,8 @@ def test_who_asks_for_another_protocol_is_answered_in_this(app: Service, path: s
 def test_what_is_no_http_is_told_so_and_let_go(app: Service, sent: bytes, status: int) -> None:
     got, headers, told = answer(app, sent)
     assert (got, told["status"], headers["connection"]) == (status, status, "close")
+    line = f'"request_id":"{headers["x-request-id"]}"'
+    until(lambda: line in app.endpoint.log.read_text())
 
 
 @pytest.mark.parametrize("path", WAYS)
@@ -433,6 +438,43 @@ def _waits(app: Service) -> bool:
             "and wait_event_type = 'Lock' and application_name = 'fusion-billing-ingest'"
         ).fetchone()
     return row is not None and row[0] > 0
+
+
+def test_who_reads_slowly_gets_all_of_the_last_answer(app: Service) -> None:
+    """Longer after its end than what a closed connection is given to clients that do not read."""
+    long = [event(number, properties={"x": "y" * 60_000}) for number in range(100)]
+    for start in range(0, 100, 25):
+        app.post("/events/batch", {"events": long[start : start + 25]}).raise_for_status()
+    with connection(app.endpoint) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        client.sendall(head(app, "GET /api/v1/events?per_page=100", "Connection: close"))
+        assert not select.select([], [], [client], LINGER_SECONDS + 1)[2]
+        received = client.makefile("rb")
+        status, headers, told = read_answer(received)
+        assert (status, headers["connection"], len(told["events"])) == (200, "close", 100)
+        assert received.read() == b""
+
+
+def test_a_client_that_goes_on_asking_does_not_hold_up_a_stop(
+    api_database_url: str, tmp_path: Path
+) -> None:
+    """It has an answer to every request that was taken, and then an end."""
+    with running(api_database_url, tmp_path) as endpoint:
+        request = head(endpoint.service(), "GET /api/v1/events")
+        with connection(endpoint) as client:
+            client.sendall(request * 64)
+            received = client.makefile("rb")
+            for number in range(100_000):
+                if number == 200:
+                    endpoint.process.send_signal(signal.SIGTERM)
+                status, headers, _ = read_answer(received)
+                assert status == 200
+                if "connection" in headers:
+                    break
+                client.sendall(request)
+            assert received.read() == b""
+        assert endpoint.process.wait(10) == 0
+        assert "not_answered" not in endpoint.log.read_text()
 
 
 # What a worker imports first, for it is a process of its own.
