@@ -163,8 +163,6 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._silent = 0
-        if self._last:
-            return
         method = parser.get_method().decode("ascii")
         request = Request(self, method, self._url, parser.get_http_version(), self._fields)
         self._fields = []  # what follows are trailers, which nobody looks at
