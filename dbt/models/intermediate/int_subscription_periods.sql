@@ -29,7 +29,8 @@ horizon as (
     cross join snapshot
 ),
 
-anchored as (
+-- Written down, as the steps after it: else its dates are reckoned once for each time they are named.
+anchored as materialized (
     select
         segments.*,
         horizon.last_day,
@@ -62,7 +63,7 @@ anchored as (
         and segments.billing_period_value > 0
 ),
 
-stepped as (
+stepped as materialized (
     select
         anchored.*,
         (anchored.anchor + steps.step_number * anchored.step)::date as nominal_start,

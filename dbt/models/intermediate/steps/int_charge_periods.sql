@@ -44,7 +44,8 @@ used_periods as (
 ),
 
 -- Pauses do not touch one another: a period that is paused throughout lies within one.
-served_periods as (
+-- Written down: the planner would look up the charges of everybody's periods first.
+served_periods as materialized (
     select used_periods.*
     from used_periods
     left join pauses

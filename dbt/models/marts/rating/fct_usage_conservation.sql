@@ -173,37 +173,43 @@ set_aside as (
     group by 1, 2, 3, 4
 ),
 
-daily as (
-    select
-        subscription_key,
-        charge_key,
-        odoo_charge_id,
-        group_key,
-        period_start,
-        service_code,
-        metric_code,
-        local_day,
-        is_adding,
-        coalesce(sum(counters) filter (where not is_late), 0) as counters_in_time,
-        coalesce(sum(quantity_sum) filter (where not is_late), 0) as quantity_in_time,
-        coalesce(sum(counters) filter (where is_late), 0) as late_counters,
-        coalesce(sum(quantity_sum) filter (where is_late), 0) as late_quantity
-    from judged
-    where verdict = 'rated'
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
-),
-
+-- What a period was billed, numbered: days are told apart by one number and not by four texts.
 rated as (
     select
         subscription_key,
         charge_key,
         group_key,
         period_start,
+        row_number() over () as fee_number,
         sum(quantity_included) as quantity_included,
         sum(quantity_billed) as quantity_billed,
         sum(amount_precise) as amount_precise
     from rated_lines
     group by 1, 2, 3, 4
+),
+
+daily as (
+    select
+        rated.fee_number,
+        judged.odoo_charge_id,
+        judged.service_code,
+        judged.metric_code,
+        judged.local_day,
+        judged.is_adding,
+        coalesce(sum(judged.counters) filter (where not judged.is_late), 0) as counters_in_time,
+        coalesce(sum(judged.quantity_sum) filter (where not judged.is_late), 0)
+            as quantity_in_time,
+        coalesce(sum(judged.counters) filter (where judged.is_late), 0) as late_counters,
+        coalesce(sum(judged.quantity_sum) filter (where judged.is_late), 0) as late_quantity
+    from judged
+    inner join rated
+        on
+            judged.subscription_key = rated.subscription_key
+            and judged.charge_key = rated.charge_key
+            and judged.group_key = rated.group_key
+            and judged.period_start = rated.period_start
+    where judged.verdict = 'rated'
+    group by 1, 2, 3, 4, 5, 6
 ),
 
 daily_rated as (
@@ -219,17 +225,12 @@ daily_rated as (
             rated.quantity_included
         ) as quota,
         sum(daily.quantity_in_time) over (
-            partition by
-                daily.subscription_key, daily.charge_key, daily.group_key, daily.period_start
+            partition by daily.fee_number
             order by daily.local_day
         ) as quantity_so_far
     from daily
     inner join rated
-        on
-            daily.subscription_key = rated.subscription_key
-            and daily.charge_key = rated.charge_key
-            and daily.group_key = rated.group_key
-            and daily.period_start = rated.period_start
+        on daily.fee_number = rated.fee_number
     inner join charges
         on daily.odoo_charge_id = charges.odoo_charge_id
 ),
@@ -251,42 +252,40 @@ daily_split as (
     from daily_rated
 ),
 
-buckets as (
+-- Summed once for all buckets, and by days first: a month is cut from each of few.
+split_sums as (
     select
         service_code,
         metric_code,
-        date_trunc('month', local_day)::date as month,
-        bucket_beyond as bucket,
-        sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters,
-        sum(beyond_quota) as quantity
-    from daily_split
-    group by 1, 2, 3, 4
-
-    union all
-
-    select
-        service_code,
-        metric_code,
-        date_trunc('month', local_day)::date as month,
-        'included' as bucket,
-        sum(case when beyond_quota <> 0 then 0 else counters_in_time end) as counters,
+        local_day,
+        bucket_beyond,
+        sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters_beyond,
+        sum(beyond_quota) as quantity_beyond,
+        sum(case when beyond_quota <> 0 then 0 else counters_in_time end) as counters_included,
         sum(
             case when is_adding then quantity_in_time else counters_in_time end - beyond_quota
-        ) as quantity
+        ) as quantity_included,
+        sum(late_counters) as late_counters,
+        sum(case when is_adding then late_quantity else late_counters end) as late_quantity
     from daily_split
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
+),
 
-    union all
-
+buckets as (
     select
-        service_code,
-        metric_code,
-        date_trunc('month', local_day)::date as month,
-        'late' as bucket,
-        sum(late_counters) as counters,
-        sum(case when is_adding then late_quantity else late_counters end) as quantity
-    from daily_split
-    group by 1, 2, 3
+        split_sums.service_code,
+        split_sums.metric_code,
+        date_trunc('month', split_sums.local_day)::date as month,
+        split.bucket,
+        split.counters,
+        split.quantity
+    from split_sums
+    cross join lateral (
+        values
+        (split_sums.bucket_beyond, split_sums.counters_beyond, split_sums.quantity_beyond),
+        ('included', split_sums.counters_included, split_sums.quantity_included),
+        ('late', split_sums.late_counters, split_sums.late_quantity)
+    ) as split (bucket, counters, quantity)
 
     union all
 
