@@ -1,7 +1,7 @@
-{# dbt renames a table that it makes anew out of the way, renames the new one into its place, commits
-   and drops the old one: three statements, each rendered with all of the project's macros around it.
-   Here both happen in one, of the same transaction: readers see the old table or the new one. Whatever
-   is not a table in the place of a table is left to dbt. #}
+{# dbt renames a table that it makes anew out of the way, renames the new one into its place,
+   commits and drops the old one: statements that each render all of the project's macros around them. Here
+   both happen in one, of the same transaction: readers see the old table or the new one. Whatever is
+   no table where a table belongs is left to dbt. #}
 {% materialization table, adapter="postgres" -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set made = make_intermediate_relation(this.incorporate(type="table")) -%}
@@ -20,8 +20,11 @@
         drop table if exists {{ existing }} cascade;
         alter table {{ made }} rename to {{ adapter.quote(this.identifier) }}
     {%- endcall -%}
+    {#- And with it the views upon it, which dbt knows of. -#}
+    {%- do adapter.cache_dropped(existing) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {%- do apply_grants(existing, config.get("grants"), should_revoke=should_revoke(existing, true)) -%}
+    {%- set revokes = should_revoke(existing, full_refresh_mode=true) -%}
+    {%- do apply_grants(existing, config.get("grants"), should_revoke=revokes) -%}
     {%- do persist_docs(existing, model) -%}
     {%- do adapter.commit() -%}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

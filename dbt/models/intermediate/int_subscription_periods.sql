@@ -29,7 +29,7 @@ horizon as (
     cross join snapshot
 ),
 
--- Written down, as the steps after it: else its dates are reckoned once for each time they are named.
+-- Written down, as the steps after it: else dates are reckoned once for each time they are named.
 anchored as materialized (
     select
         segments.*,

@@ -280,12 +280,14 @@ buckets as (
         split.counters,
         split.quantity
     from split_sums
-    cross join lateral (
-        values
-        (split_sums.bucket_beyond, split_sums.counters_beyond, split_sums.quantity_beyond),
-        ('included', split_sums.counters_included, split_sums.quantity_included),
-        ('late', split_sums.late_counters, split_sums.late_quantity)
-    ) as split (bucket, counters, quantity)
+    cross join
+        lateral (
+            values
+            (split_sums.bucket_beyond, split_sums.counters_beyond, split_sums.quantity_beyond),
+            ('included', split_sums.counters_included, split_sums.quantity_included),
+            ('late', split_sums.late_counters, split_sums.late_quantity)
+        )
+            as split (bucket, counters, quantity)
 
     union all
 
