@@ -82,6 +82,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "int_prorated_tiers_priced",
         "and bands.low <= greatest(steps.level_before, steps.level_after)",
     ): NEXT_TO_NOTHING,
+    (
+        "analyze_changes",
+        '~ " + pg_stat_get_xact_tuples_deleted(\'" ~ this ~ "\'::regclass) >= 0" -%}',
+    ): "statistics of a table that did not change are made again",
+    (
+        "analyze_changes",
+        "if (select reltuples <= 0 from pg_class where oid = '{{ this }}'::regclass) then",
+    ): "an empty table has no rows to sample, be it a third of them or all",
+    ("postgres__get_columns_in_relation", "and attributes.attnum >= 0"): "no column is number 0",
     ("stg_ops__rated_subscriptions", "drop"): A_TABLE_ANEW,
     ("stg_ops__rated_subscriptions", "duplicate"): "what was touched is grouped",
     ("stg_ops__rating_progress", "drop"): A_TABLE_ANEW,
