@@ -1,6 +1,6 @@
 {# dbt renames a table that it makes anew out of the way, renames the new one into its place,
-   commits and drops the old one: statements that each render all of the project's macros around them. Here
-   both happen in one, of the same transaction: readers see the old table or the new one. Whatever is
+   commits and drops the old one; each is a statement of its own, rendered with all macros at hand.
+   Here both are one, in the same transaction: readers see the old table or the new one. Whatever is
    no table where a table belongs is left to dbt. #}
 {% materialization table, adapter="postgres" -%}
     {%- set existing = load_cached_relation(this) -%}
