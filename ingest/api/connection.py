@@ -211,12 +211,12 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Unless the client is gone."""
-        if not self._gone:
+        if not self._is_gone():
             self._transport.write(data)
 
     def read_on(self) -> None:
         """Reads what the client sends, where that was held up and need not be any more."""
-        if self._paused and not (self._behind or self._stalled or self._gone):
+        if self._paused and not (self._behind or self._stalled or self._is_gone()):
             self._paused = False
             self._transport.resume_reading()
 
@@ -224,7 +224,7 @@ class Connection(asyncio.Protocol):
         """Writes the answer to the current request, and goes on to the next or closes."""
         self._current = None
         self._server.total_requests += 1
-        if self._gone:
+        if self._is_gone():
             return
         last = not (request.keep_alive and request.ended) or (self._last and not self._behind)
         head = head_of(self._server.default_headers, status, fields, len(content), last)
@@ -237,6 +237,10 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     # The rest.
+
+    def _is_gone(self) -> bool:
+        # The second a turn of the loop before the first: a write has failed.
+        return self._gone or self._transport.is_closing()
 
     def _take(self) -> None:
         """Parses what has come, as far as requests can be begun: a client may send any number."""
@@ -323,7 +327,7 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _pause(self) -> None:
-        if not (self._paused or self._gone):
+        if not (self._paused or self._is_gone()):
             self._paused = True
             self._transport.pause_reading()
 
@@ -338,7 +342,7 @@ class Connection(asyncio.Protocol):
         self._coming = None
         self._behind.clear()
         self._unsent = math.inf
-        if nothing_comes:
+        if nothing_comes or self._is_gone():
             self._transport.close()
             return
         self._stalled = False
