@@ -168,12 +168,20 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_leaves_none(
         until(lambda: is_gone(successor), seconds=10)
 
 
-def test_an_interrupt_at_the_start_ends_it(api_database_url: str, tmp_path: Path) -> None:
-    """Ctrl-C reaches supervisor and workers; these have not even begun to listen."""
+def test_workers_that_end_at_the_start_do_not_hold_up_a_stop(
+    api_database_url: str, tmp_path: Path
+) -> None:
+    """As Ctrl-C has it, which reaches them too: the supervisor waits for a sign of life just then,
+    of workers that are held here so that it has to."""
     process = start(api_database_url, free_port(), tmp_path / "log", WORKERS="2")
     until(lambda: len(workers_of(process.pid)) == 2)
-    for pid in (*workers_of(process.pid), process.pid):
-        os.kill(pid, signal.SIGINT)
+    workers = workers_of(process.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: "poll" in Path(f"/proc/{process.pid}/wchan").read_text())
+    process.send_signal(signal.SIGINT)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
     assert process.wait(10) == 0
 
 
