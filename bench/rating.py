@@ -20,7 +20,14 @@ import duckdb
 import psycopg
 
 from bench import rating_queries as sql
-from bench.rating_world import COUNTERS_A_BATCH, add_counters, make_catalogue, make_subscriptions
+from bench.rating_world import (
+    COUNTERS_A_BATCH,
+    WINDOWS,
+    Windows,
+    add_counters,
+    make_catalogue,
+    make_subscriptions,
+)
 from warehouse.dbt_project import dbt_target, prepare_manifest, run_dbt
 from warehouse.embedded import embedded_server
 from warehouse.engine import make_engine
@@ -93,7 +100,7 @@ def lagos_way(url: str, subscriptions: int) -> float:
         return took * subscriptions / len(chosen)
 
 
-def measure(rows: int, subscriptions: int, parts: set[str]) -> None:
+def measure(rows: int, subscriptions: int, parts: set[str], windows: Windows) -> None:
     """One size: fill, full build, what 100,000 more cost, and the yardsticks."""
     seconds: dict[str, float] = {}
     with (
@@ -106,20 +113,21 @@ def measure(rows: int, subscriptions: int, parts: set[str]) -> None:
         engine.dispose()
         make_catalogue(url)
         make_subscriptions(url, subscriptions)
-        add_counters(url, rows, subscriptions, first=0)
+        add_counters(url, rows, subscriptions, first=0, windows=windows)
         prepare_manifest(url, settings)
         with timed(seconds, "full"):
             full = build(url, settings, "--full-refresh")
         with timed(seconds, "nothing"):
             nothing = build(url, settings)
-        add_counters(url, COUNTERS_A_BATCH, subscriptions, first=rows)
+        add_counters(url, COUNTERS_A_BATCH, subscriptions, first=rows, windows=windows)
         with timed(seconds, "more"):
             more = build(url, settings)
         few = subscriptions // 100
-        add_counters(url, COUNTERS_A_BATCH, few, first=0, kind="late")
+        add_counters(url, COUNTERS_A_BATCH, few, first=0, kind="late", windows=windows)
         with timed(seconds, "late"):
             late = build(url, settings)
-        print(f"| {rows:,} counters, {subscriptions:,} subscriptions | | |")
+        counted = f"{rows:,} counters by {windows.length}, {subscriptions:,} subscriptions"
+        print(f"| {counted} | | |")
         _line("full build", full, seconds["full"], full)
         _line("with nothing new", nothing, seconds["nothing"], full)
         _line(f"{COUNTERS_A_BATCH:,} more of all", more, seconds["more"], full)
@@ -163,10 +171,12 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["duckdb", "lago"], help="duckdb lago")
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--subscriptions", type=int, default=10_000)
+    parser.add_argument("--windows", nargs="*", choices=WINDOWS, default=["half-hours"])
     chosen = parser.parse_args()
     print(f"| {os.cpu_count()} cores | | |\n|---|---|---|")
     for rows in chosen.rows:
-        measure(rows, chosen.subscriptions, set(chosen.parts))
+        for name in chosen.windows:
+            measure(rows, chosen.subscriptions, set(chosen.parts), WINDOWS[name])
 
 
 if __name__ == "__main__":

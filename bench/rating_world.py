@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import psycopg
 
 COUNTERS_A_BATCH = 100_000
 SERVICE = "nexacloud"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """When counters are of: the first window's start, and how long each is."""
+
+    first: str
+    length: str
+
+
+# Ten million counters are four days of October, every fee of which is open: whatever comes in
+# touches all there is. Or they are two hundred days, up to the same October.
+WINDOWS = {
+    "half-hours": Windows("2026-10-01 04:00+00", "30 minutes"),
+    "days": Windows("2026-04-01 04:00+00", "24 hours"),
+}
 
 # One plan with a charge of each kind that a month of usage can be rated by.
 _METRICS = """
@@ -67,8 +85,8 @@ insert into raw.odoo_plan (id, write_date, record)
 values (1, now(), '{"id": 1, "name": "Monthly", "billing_period_value": 1,
     "billing_period_unit": "month"}')
 """
-# Counter n is of subscription n mod S and metric (n div S) mod 5; the months of 2026 fill up from
-# October on, half an hour a round, so that what is added last is of the last days.
+# Counter n is of subscription n mod S and metric (n div S) mod 5; one window a round, so that what
+# is added last is of the last days.
 _COUNTERS = """
 with batch as (
     insert into raw.ingest_batch (service_code, counters, duplicates)
@@ -86,8 +104,8 @@ select
     (array['compute_hours', 'api_calls', 'storage_gb', 'messages', 'seats'])
         [1 + (n / %(subscriptions)s) %% 5],
     'delta',
-    timestamptz '2026-10-01 04:00+00' + (n / %(subscriptions)s / 5) * interval '30 minutes',
-    timestamptz '2026-10-01 04:00+00' + (n / %(subscriptions)s / 5 + 1) * interval '30 minutes',
+    %(starts)s::timestamptz + (n / %(subscriptions)s / 5) * %(length)s::interval,
+    %(starts)s::timestamptz + (n / %(subscriptions)s / 5 + 1) * %(length)s::interval,
     (hashint8(n) & 65535)::numeric / 100,
     '{"region": "ca-tor"}',
     sha256(n::text::bytea),
@@ -114,7 +132,15 @@ def make_subscriptions(url: str, count: int) -> None:
             connection.execute(statement, {"count": count})
 
 
-def add_counters(url: str, count: int, subscriptions: int, *, first: int, kind: str = "") -> None:
+def add_counters(
+    url: str,
+    count: int,
+    subscriptions: int,
+    *,
+    first: int,
+    kind: str = "",
+    windows: Windows = WINDOWS["half-hours"],
+) -> None:
     """Counters `first` to `first + count`, in batches that each commit. Of another `kind`: of the
     same windows once more, by other transaction ids."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -126,6 +152,8 @@ def add_counters(url: str, count: int, subscriptions: int, *, first: int, kind: 
                     "last": min(at + COUNTERS_A_BATCH, first + count),
                     "subscriptions": subscriptions,
                     "kind": kind,
+                    "starts": windows.first,
+                    "length": windows.length,
                 },
             )
         connection.execute("vacuum analyze raw.usage_counter")

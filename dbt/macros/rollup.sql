@@ -124,6 +124,7 @@
     {% if previous_xid == 0 -%}
     delete from {{ target }};
     {%- else -%}
+        {{ look_up_each() }};
         delete from {{ target }} as rolled
     using {{ ref("int_usage_touched") }} as touched
     where

@@ -89,6 +89,11 @@ BROKEN = """
     insert into intermediate.int_charges_metered (fee_key, charge_model, units)
     values ('nexadesk:s1:desk_team/messages:2026-09-01', 'graduated', 10);
 
+    -- assert_usage_that_was_priced_has_lines
+    insert into intermediate.int_charge_usage (
+        subscription_key, charge_key, group_key, period_start
+    ) values ('nexadesk:s1', 'desk_team/messages', '', '2026-07-01');
+
     -- assert_adjustments_are_numbered_without_gap, assert_nobody_is_credited_more_than_billed,
     -- assert_reconciliation_holds_the_whole_ledger
     insert into marts.fct_billed_lines (

@@ -27,8 +27,8 @@ COLUMNS_OF_THE_BUILD = {
     "previous_xid",
     "rolled_up_xid",
 }
-# Kept in as many parts as there were builds: their sums agree.
-SUMMED = {"int_usage_landed": ("counters", "quantity")}
+# Kept in as many parts as there were builds: folded again they agree.
+IN_PARTS = {"int_usage_landed": {"counters": "sum", "quantity": "sum", "last_day": "max"}}
 # What is rated anew for the subscriptions that were touched: all that comes after the roll-ups.
 ROLLUPS = ("int_usage_daily", "int_usage_events")
 SHOWN = 3
@@ -48,13 +48,13 @@ class Table:
     def rows(self, prefix: str = "") -> str:
         """A query of the rows, each as one text."""
         relation = f"{prefix}{self.schema}.{self.name}"
-        added = SUMMED.get(self.name, ())
-        told = [f'"{column}"' for column in self.columns if column not in added]
-        sums = [f"sum({column}) as {column}" for column in added]
-        grouped = f" group by {', '.join(told)}" if added else ""
+        parts = IN_PARTS.get(self.name, {})
+        told = [f'"{column}"' for column in self.columns if column not in parts]
+        folds = [f"{fold}({column}) as {column}" for column, fold in parts.items()]
+        grouped = f" group by {', '.join(told)}" if parts else ""
         return (
             f"select row_to_json(told)::text as line"
-            f" from (select {', '.join([*told, *sums])} from {relation}{grouped}) as told"
+            f" from (select {', '.join([*told, *folds])} from {relation}{grouped}) as told"
         )
 
 

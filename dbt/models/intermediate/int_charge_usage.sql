@@ -12,8 +12,7 @@ charges as (
 ),
 
 placed as (
-    select * from {{ ref('int_usage_placed') }}
-    where verdict = 'rated'
+    {{ of_the_touched(ref('int_usage_placed'), 'rated_from') }}
 ),
 
 counted as (
@@ -45,6 +44,7 @@ rated as (
         sum(counters) as counters,
         coalesce(sum(counters) filter (where is_late), 0) as late_counters
     from placed
+    where verdict = 'rated'
     group by 1, 2, 3, 4
 ),
 

@@ -5,20 +5,13 @@
 
 with
 
-daily as (
-    select * from {{ ref('int_usage_daily') }}
+dimensions as (
+    select * from {{ ref('int_usage_dimensions') }}
 ),
 
 charges as (
     select * from {{ ref('int_charges_priced') }}
     where metric_code is not null
-),
-
-dimensions as (
-    select distinct
-        metric_code,
-        dimensions
-    from daily
 ),
 
 dimension_values as (

@@ -7,8 +7,8 @@ segments as (
     select * from {{ ref('int_subscription_segments') }}
 ),
 
-daily as (
-    select * from {{ ref('int_usage_daily') }}
+landed as (
+    select * from {{ ref('int_usage_landed') }}
 ),
 
 snapshot as (
@@ -21,11 +21,11 @@ horizon as (
     select
         coalesce(
             least(
-                max(daily.local_day), {{ local_day('max(snapshot.received_until)') }} + 366
+                max(landed.last_day), {{ local_day('max(snapshot.received_until)') }} + 366
             ),
             '1970-01-01'
         ) as last_day
-    from daily
+    from landed
     cross join snapshot
 ),
 

@@ -8,7 +8,7 @@ step as (
     select * from {{ ref('int_rating_step') }}
 ),
 
-daily as (
+daily as not materialized (
     select * from {{ ref('int_usage_daily') }}
 ),
 
@@ -24,17 +24,27 @@ periods as (
     select * from {{ ref('int_subscription_periods') }}
 ),
 
+-- One of the two, so that rows rolled up since are found down their index.
 used as (
     select
         daily.service_code,
         daily.external_subscription_id,
-        case when step.is_anew then '-infinity' else min(daily.local_day) end as day_from
-    from daily
-    cross join step
-    where
-        step.is_anew
-        or daily.rolled_up_xid > step.rated_xid
-    group by 1, 2, step.is_anew
+        min(daily.local_day) as day_from
+    from step
+    inner join daily
+        on step.rated_xid < daily.rolled_up_xid
+    where not step.is_anew
+    group by 1, 2
+
+    union all
+
+    select distinct
+        daily.service_code,
+        daily.external_subscription_id,
+        '-infinity'::date as day_from
+    from step
+    cross join daily
+    where step.is_anew
 ),
 
 changed as (

@@ -87,7 +87,8 @@ final as (
         field_name,
         high_water_xid,
         sum(counters)::bigint as counters,
-        sum(quantity) as quantity
+        sum(quantity) as quantity,
+        max(local_day) as last_day
     from days
     group by 1, 2, 3, 4, 5, 6
 )

@@ -4,7 +4,7 @@
 with
 
 daily as (
-    select * from {{ ref('int_usage_daily') }}
+    {{ of_the_touched(ref('int_usage_daily'), 'day_from') }}
 ),
 
 touched as (

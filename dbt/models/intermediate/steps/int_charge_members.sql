@@ -3,8 +3,12 @@
 
 with
 
+stored_events as (
+    {{ of_the_touched(ref('int_usage_events')) }}
+),
+
 events as (
-    select * from {{ ref('int_usage_events') }}
+    select * from stored_events
     where fate = 'counted' and member is not null
 ),
 

@@ -4,7 +4,7 @@
 with
 
 usage as (
-    select * from {{ ref('int_charge_usage') }}
+    {{ periods_of_the_touched(ref('int_charge_usage')) }}
 ),
 
 touched as (

@@ -4,7 +4,7 @@
 with
 
 placed as (
-    select * from {{ ref('int_usage_placed') }}
+    {{ of_the_touched(ref('int_usage_placed'), 'rated_from') }}
 ),
 
 charge_periods as (

@@ -1,7 +1,7 @@
 -- Two roads to the same total. One reads raw as it landed; the other walks back from what was
--- rated and what was set aside. Quantities that do not add up over counters (maximum, last, unique,
--- a level over time, and whatever is carried from period to period) are conserved as numbers of
--- counters.
+-- rated and what was set aside (int_usage_bucketed). Quantities that do not add up over counters
+-- (maximum, last, unique, a level over time, and whatever is carried from period to period) are
+-- conserved as numbers of counters.
 
 with
 
@@ -26,16 +26,8 @@ metrics as (
     select * from {{ ref('stg_odoo__metrics') }}
 ),
 
-placed as (
-    select * from {{ ref('int_usage_placed') }}
-),
-
-rated_lines as (
-    select * from {{ ref('fct_rated_lines') }}
-),
-
-charges as (
-    select * from {{ ref('int_charges_priced') }}
+judged as (
+    select * from {{ ref('int_usage_bucketed') }}
 ),
 
 adding_metrics as (
@@ -150,157 +142,6 @@ raw_totals as (
             and landed_totals.month = metered.month
 ),
 
--- Not written down: two readings of it cost less.
-judged as not materialized (
-    select
-        placed.*,
-        adding_metrics.metric_code is not null as is_adding
-    from placed
-    left join adding_metrics
-        on placed.metric_code = adding_metrics.metric_code
-),
-
-set_aside as (
-    select
-        service_code,
-        metric_code,
-        date_trunc('month', local_day)::date as month,
-        verdict as bucket,
-        sum(counters) as counters,
-        sum(case when is_adding then quantity_sum else counters end) as quantity
-    from judged
-    where verdict <> 'rated'
-    group by 1, 2, 3, 4
-),
-
--- What a period was billed, numbered: days are told apart by one number and not by four texts.
-rated as (
-    select
-        subscription_key,
-        charge_key,
-        group_key,
-        period_start,
-        row_number() over () as fee_number,
-        sum(quantity_included) as quantity_included,
-        sum(quantity_billed) as quantity_billed,
-        sum(amount_precise) as amount_precise
-    from rated_lines
-    group by 1, 2, 3, 4
-),
-
-daily as (
-    select
-        rated.fee_number,
-        judged.odoo_charge_id,
-        judged.service_code,
-        judged.metric_code,
-        judged.local_day,
-        judged.is_adding,
-        coalesce(sum(judged.counters) filter (where not judged.is_late), 0) as counters_in_time,
-        coalesce(sum(judged.quantity_sum) filter (where not judged.is_late), 0)
-            as quantity_in_time,
-        coalesce(sum(judged.counters) filter (where judged.is_late), 0) as late_counters,
-        coalesce(sum(judged.quantity_sum) filter (where judged.is_late), 0) as late_quantity
-    from judged
-    inner join rated
-        on
-            judged.subscription_key = rated.subscription_key
-            and judged.charge_key = rated.charge_key
-            and judged.group_key = rated.group_key
-            and judged.period_start = rated.period_start
-    where judged.verdict = 'rated'
-    group by 1, 2, 3, 4, 5, 6
-),
-
-daily_rated as (
-    select
-        daily.*,
-        rated.quantity_billed,
-        rated.amount_precise,
-        -- The whole quota, not what was taken of it: a correction may take less. What a percentage
-        -- leaves free is known from its line alone.
-        greatest(
-            charges.quantity_included
-            + case when charges.charge_model = 'package' then charges.free_units else 0 end,
-            rated.quantity_included
-        ) as quota,
-        sum(daily.quantity_in_time) over (
-            partition by daily.fee_number
-            order by daily.local_day
-        ) as quantity_so_far
-    from daily
-    inner join rated
-        on daily.fee_number = rated.fee_number
-    inner join charges
-        on daily.odoo_charge_id = charges.odoo_charge_id
-),
-
--- The quota is used up first: what a day brings beyond it is billed, or free where all of it costs
--- nothing.
-daily_split as (
-    select
-        *,
-        case when amount_precise = 0 then 'free' else 'billed' end as bucket_beyond,
-        case
-            when is_adding
-                then
-                    greatest(quantity_so_far - quota, 0)
-                    - greatest(quantity_so_far - quantity_in_time - quota, 0)
-            when quantity_billed > 0 then counters_in_time
-            else 0
-        end as beyond_quota
-    from daily_rated
-),
-
--- Summed once for all buckets, and by days first: a month is cut from each of few.
-split_sums as (
-    select
-        service_code,
-        metric_code,
-        local_day,
-        bucket_beyond,
-        sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters_beyond,
-        sum(beyond_quota) as quantity_beyond,
-        sum(case when beyond_quota <> 0 then 0 else counters_in_time end) as counters_included,
-        sum(
-            case when is_adding then quantity_in_time else counters_in_time end - beyond_quota
-        ) as quantity_included,
-        sum(late_counters) as late_counters,
-        sum(case when is_adding then late_quantity else late_counters end) as late_quantity
-    from daily_split
-    group by 1, 2, 3, 4
-),
-
-buckets as (
-    select
-        split_sums.service_code,
-        split_sums.metric_code,
-        date_trunc('month', split_sums.local_day)::date as month,
-        split.bucket,
-        split.counters,
-        split.quantity
-    from split_sums
-    cross join
-        lateral (
-            values
-            (split_sums.bucket_beyond, split_sums.counters_beyond, split_sums.quantity_beyond),
-            ('included', split_sums.counters_included, split_sums.quantity_included),
-            ('late', split_sums.late_counters, split_sums.late_quantity)
-        )
-            as split (bucket, counters, quantity)
-
-    union all
-
-    select
-        service_code,
-        metric_code,
-        month,
-        bucket,
-        counters,
-        quantity
-    from set_aside
-),
-
 bucketed as (
     select
         service_code,
@@ -309,7 +150,7 @@ bucketed as (
         bucket,
         sum(counters) as counters,
         sum(quantity) as quantity
-    from buckets
+    from judged
     group by 1, 2, 3, 4
     having sum(counters) <> 0 or sum(quantity) <> 0
 ),

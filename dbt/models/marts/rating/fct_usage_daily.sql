@@ -1,7 +1,7 @@
 with
 
 placed as (
-    select * from {{ ref('int_usage_placed') }}
+    {{ of_the_touched(ref('int_usage_placed'), 'day_from') }}
 ),
 
 touched as (
@@ -9,7 +9,7 @@ touched as (
 ),
 
 events as (
-    select * from {{ ref('int_usage_events') }}
+    {{ of_the_touched(ref('int_usage_events'), 'day_from') }}
 ),
 
 metrics as (
