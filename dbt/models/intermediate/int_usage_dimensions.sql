@@ -2,8 +2,6 @@
 -- rates a few adds what was rolled up since the last one that ended. Raw forgets nothing, and where
 -- a metric or a charge tells other properties apart everything is rated anew.
 
-{% set adds = is_incremental() and rates_a_few() %}
-
 with
 
 daily as (
@@ -22,7 +20,7 @@ final as (
     inner join daily
         on
             step.rated_xid < daily.rolled_up_xid
-            or not {{ adds }}
+            or not {{ is_incremental() and rates_a_few() }}
 )
 
 select * from final
