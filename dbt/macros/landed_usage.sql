@@ -19,8 +19,9 @@
 {%- endmacro %}
 
 {# Pre-hook of int_usage_landed, in its transaction: what was added up is forgotten, and all of raw
-   is read again, where a metric is read otherwise than then, or where the batches below the line
-   are not those that were added up (a restored server). #}
+   is read again, where a metric is read otherwise than then, where a column of today was not told
+   (through jsonb, as it may not be there yet), or where the batches below the line are not those
+   that were added up (a restored server). #}
 {% macro forget_landed_usage() -%}
     {%- if is_incremental() -%}
         delete from {{ this }}
@@ -35,6 +36,7 @@
             where
                 (landed.aggregation, landed.field_name)
                 is distinct from (metrics.aggregation, metrics.field_name)
+                or to_jsonb(landed) ->> 'last_day' is null
         )
         or (
             select max(landed.high_water_xid) > snapshot.high_water_xid

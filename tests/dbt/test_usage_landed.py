@@ -63,6 +63,13 @@ def test_a_row_that_was_lost_is_read_again(world: RollupWorld) -> None:
     assert landed(world) == (1, 3, "16.5")
 
 
+def test_what_an_older_build_did_not_tell_is_read_again(world: RollupWorld) -> None:
+    world.connection.execute("alter table intermediate.int_usage_landed drop column last_day")
+    assert landed(world) == (1, 3, "16.5")
+    (row,) = world.rows("select last_day::text from intermediate.int_usage_landed")
+    assert row["last_day"] == "2026-09-03"
+
+
 def test_another_servers_line_is_not_trusted(world: RollupWorld) -> None:
     world.connection.execute(
         "update intermediate.int_usage_landed set high_water_xid = 4611686018427387904"
