@@ -106,9 +106,14 @@
     set local enable_seqscan = {{ "off" if rates_a_few() else "on" }}
 {%- endmacro %}
 
-{# Pre-hook of a table that is added to by a build that rates a few, and else made anew. #}
+{# Whether a table that a build of a few adds to is added to, or made anew. #}
+{% macro adds_what_is_new() -%}
+    {{ return(is_incremental() and rates_a_few()) }}
+{%- endmacro %}
+
+{# Pre-hook of such a table. #}
 {% macro forget_what_is_rated_anew() -%}
-    {%- if is_incremental() and not rates_a_few() -%}
+    {%- if is_incremental() and not adds_what_is_new() -%}
         delete from {{ this }}
     {%- else -%}
         select 1

@@ -20,7 +20,7 @@ final as (
     inner join daily
         on
             step.rated_xid < daily.rolled_up_xid
-            or not {{ is_incremental() and rates_a_few() }}
+            or not {{ adds_what_is_new() }}
 )
 
 select * from final
