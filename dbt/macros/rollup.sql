@@ -83,7 +83,7 @@
 
 {# Of more subscriptions than this the days are read whole. #}
 {% macro most_looked_up() -%}
-    {{ return(500) }}
+    {{ return(var("most_looked_up", 500)) }}
 {%- endmacro %}
 
 {# The raw read of a roll-up that touches a few subscriptions, pruned to these. #}
@@ -168,8 +168,8 @@
 
 {# Pre-hook of what joins on equal keys that belong together. The planner takes them to find a row
    or two, whatever statistics say, and then loops over, or sorts, half a million. #}
-{% macro plan_by_hashes() -%}
-    set local work_mem = '64MB';
+{% macro plan_by_hashes(memory="64MB") -%}
+    set local work_mem = '{{ memory }}';
     set local enable_nestloop = off;
     set local enable_mergejoin = off
 {%- endmacro %}

@@ -226,9 +226,11 @@ class World:
     # --- builds ----------------------------------------------------------------------------
 
     def build(self, *arguments: str) -> str | None:
-        """The ordinary build; what went wrong, or None."""
+        """The ordinary build; what went wrong, or None. Every other one reads the days of the
+        touched together, as a warehouse of many subscriptions does."""
         spared = ["--exclude", STAGING_VIEWS] if self.is_built else []
-        said = self.dbt.run(self.database_url, "--select", RATING, *spared, *arguments)
+        looked_up = ("--vars", f"most_looked_up: {500 * (len(self.past) % 2 == 0)}")
+        said = self.dbt.run(self.database_url, "--select", RATING, *spared, *looked_up, *arguments)
         self.is_built = self.is_built or said is None
         return said
 

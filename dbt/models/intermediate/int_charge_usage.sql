@@ -11,11 +11,7 @@ charges as (
     select * from {{ ref('int_charges_priced') }}
 ),
 
-placed as (
-    {{ of_the_touched(ref('int_usage_placed'), 'rated_from') }}
-),
-
-counted as (
+counted as not materialized (
     select * from {{ ref('int_usage_counted') }}
 ),
 
@@ -43,7 +39,7 @@ rated as (
         group_key,
         sum(counters) as counters,
         coalesce(sum(counters) filter (where is_late), 0) as late_counters
-    from placed
+    from counted
     where verdict = 'rated'
     group by 1, 2, 3, 4
 ),

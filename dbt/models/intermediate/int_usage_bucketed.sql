@@ -28,8 +28,8 @@ adding_metrics as (
         and not recurring
 ),
 
--- Of everything not written down: to read it twice costs less.
-judged as {% if not rates_a_few() %}not {% endif %}materialized (
+-- Not written down: to read it twice costs less.
+days as not materialized (
     select
         placed.service_code,
         placed.external_subscription_id,
@@ -60,7 +60,7 @@ set_aside as (
         verdict as bucket,
         sum(counters) as counters,
         sum(case when is_adding then quantity_sum else counters end) as quantity
-    from judged
+    from days
     where verdict <> 'rated'
     group by 1, 2, 3, 4, 5, 6
 ),
@@ -80,57 +80,51 @@ fees as (
     group by 1, 2, 3, 4
 ),
 
--- In the order in which the quota is used up, and so in the order that the sums below need.
+-- In the order in which the quota is used up, and so in the order that the sums below need. With
+-- all that the split asks of a fee: joined after the sums, every day would be joined once more.
 fee_days as (
     select
         fees.fee_number,
-        judged.local_day,
-        judged.odoo_charge_id,
-        judged.external_subscription_id,
-        judged.service_code,
-        judged.metric_code,
-        judged.is_adding,
-        coalesce(sum(judged.counters) filter (where not judged.is_late), 0) as counters_in_time,
-        coalesce(sum(judged.quantity_sum) filter (where not judged.is_late), 0)
-            as quantity_in_time,
-        coalesce(sum(judged.counters) filter (where judged.is_late), 0) as late_counters,
-        coalesce(sum(judged.quantity_sum) filter (where judged.is_late), 0) as late_quantity
-    from judged
-    inner join fees
-        on
-            judged.subscription_key = fees.subscription_key
-            and judged.charge_key = fees.charge_key
-            and judged.group_key = fees.group_key
-            and judged.period_start = fees.period_start
-    where judged.verdict = 'rated'
-    group by 1, 2, 3, 4, 5, 6, 7
-),
-
-running as (
-    select
-        *,
-        sum(quantity_in_time) over (partition by fee_number order by local_day) as quantity_so_far
-    from fee_days
-),
-
-days_rated as (
-    select
-        running.*,
+        days.local_day,
         fees.period_start,
-        fees.quantity_billed,
-        fees.amount_precise,
+        days.external_subscription_id,
+        days.service_code,
+        days.metric_code,
+        days.is_adding,
         -- The whole quota, not what was taken of it: a correction may take less. What a percentage
         -- leaves free is known from its line alone.
         greatest(
             charges.quantity_included
             + case when charges.charge_model = 'package' then charges.free_units else 0 end,
             fees.quantity_included
-        ) as quota
-    from running
+        ) as quota,
+        fees.quantity_billed > 0 as is_billed,
+        case when fees.amount_precise = 0 then 'free' else 'billed' end as bucket_beyond,
+        coalesce(sum(days.counters) filter (where not days.is_late), 0) as counters_in_time,
+        coalesce(sum(days.quantity_sum) filter (where not days.is_late), 0)
+            as quantity_in_time,
+        coalesce(sum(days.counters) filter (where days.is_late), 0) as late_counters,
+        coalesce(sum(days.quantity_sum) filter (where days.is_late), 0) as late_quantity
+    from days
     inner join fees
-        on running.fee_number = fees.fee_number
+        on
+            days.subscription_key = fees.subscription_key
+            and days.charge_key = fees.charge_key
+            and days.group_key = fees.group_key
+            and days.period_start = fees.period_start
     inner join charges
-        on running.odoo_charge_id = charges.odoo_charge_id
+        on days.odoo_charge_id = charges.odoo_charge_id
+    where days.verdict = 'rated'
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+),
+
+running as (
+    select
+        *,
+        sum(quantity_in_time) over (
+            partition by fee_number order by local_day rows unbounded preceding
+        ) as quantity_so_far
+    from fee_days
 ),
 
 -- The quota is used up first: what a day brings beyond it is billed, or free where all of it costs
@@ -138,16 +132,15 @@ days_rated as (
 days_split as (
     select
         *,
-        case when amount_precise = 0 then 'free' else 'billed' end as bucket_beyond,
         case
             when is_adding
                 then
                     greatest(quantity_so_far - quota, 0)
                     - greatest(quantity_so_far - quantity_in_time - quota, 0)
-            when quantity_billed > 0 then counters_in_time
+            when is_billed then counters_in_time
             else 0
         end as beyond_quota
-    from days_rated
+    from running
 ),
 
 -- Summed once for all buckets.

@@ -3,7 +3,7 @@
 
 with
 
-counted as (
+counted as not materialized (
     select * from {{ ref('int_usage_counted') }}
     where aggregation in ('sum', 'count', 'max', 'last')
 ),

@@ -26,7 +26,7 @@ metrics as (
     select * from {{ ref('stg_odoo__metrics') }}
 ),
 
-judged as (
+buckets as (
     select * from {{ ref('int_usage_bucketed') }}
 ),
 
@@ -150,7 +150,7 @@ bucketed as (
         bucket,
         sum(counters) as counters,
         sum(quantity) as quantity
-    from judged
+    from buckets
     group by 1, 2, 3, 4
     having sum(counters) <> 0 or sum(quantity) <> 0
 ),
