@@ -38,6 +38,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "rollup_step",
         '~ "from subscriptions where (select count(*) from subscriptions) < "',
     ): "500 by name or by their days, of the same counters",
+    (
+        "days_read_together_from",
+        '"select case when count(*) >= " ~ most_looked_up() ~ " then "',
+    ): "500 one by one or as their days lie, of the same rows",
     ("in_spans", "{%- if spans | length >= 50 -%}"): "one bitmap or fifty, of the same counters",
     (
         "in_spans",
