@@ -66,76 +66,84 @@
 {%- endmacro %}
 
 {# A reading of a table of usage that gets by with the touched subscriptions: `since` their day_from
-   or rated_from, or all they have. Where everything is rated, all of it is read. #}
-{% macro of_the_touched(relation, since=none) -%}
-    {{ read_by_the_touched(
-        relation, ["service_code", "external_subscription_id"], "local_day", since
-    ) }}
-{%- endmacro %}
-
-{# The same of a table of fees or lines, from the period on in which something happened. #}
-{% macro periods_of_the_touched(relation) -%}
-    {{ read_by_the_touched(relation, ["subscription_key"], "period_start", "rated_from") }}
-{%- endmacro %}
-
-{# A few are looked up one after the other, down an index, so that a build costs what it touches and
+   or rated_from, or all they have. Where everything is rated, all of it is read.
+   A few are looked up one after the other, down an index, so that a build costs what it touches and
    not what is stored. Of many the days are read as they lie, since one that all but a tenth of them
    begin at or after: a row here and a row there is dearer than a month of everybody's. That tenth is
    looked up, so that a late counter or two do not open the past of all. #}
-{% macro read_by_the_touched(relation, keys, day, since) -%}
+{% macro of_the_touched(relation, since=none) -%}
+    {%- set theirs = [
+        "stored.service_code = touched.service_code",
+        "stored.external_subscription_id = touched.external_subscription_id",
+    ] -%}
+    {%- if not rates_a_few() -%}
+        {{ return("select * from " ~ relation) }}
+    {%- elif not since -%}
+        {{ read_together(relation, theirs) if touches_many() else looked_up(relation, theirs) }}
+    {%- else -%}
+        {%- do theirs.append("stored.local_day >= touched." ~ since) -%}
+        {%- if not touches_many() -%}
+            {{ looked_up(relation, theirs) }}
+        {%- else -%}
+            {%- set together_from = day_most_begin_at(since) -%}
+            {%- set from_there = [
+                "stored.local_day >= '" ~ together_from ~ "'",
+                "touched." ~ since ~ " >= '" ~ together_from ~ "'",
+            ] -%}
+            {{ read_together(relation, theirs + from_there) }}
+            union all
+            {{ looked_up(relation, theirs, "touched." ~ since ~ " < '" ~ together_from ~ "'") }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# The same of a table of fees or lines, from the period on in which something happened. Of them a
+   subscription has few, and each is looked up. #}
+{% macro periods_of_the_touched(relation) -%}
     {%- if not rates_a_few() -%}
         {{ return("select * from " ~ relation) }}
     {%- endif -%}
-    {%- set touched = beside_the_touched("int_subscriptions_touched") -%}
-    {%- set theirs = [] -%}
-    {%- for key in keys -%}
-        {%- do theirs.append("stored." ~ key ~ " = touched." ~ key) -%}
-    {%- endfor -%}
-    {%- if since -%}
-        {%- do theirs.append("stored." ~ day ~ " >= touched." ~ since) -%}
-    {%- endif -%}
-    {%- set together_from = days_read_together_from(touched, since) -%}
-    {%- if together_from is none -%}
-        {{ looked_up(relation, touched, theirs) }}
-    {%- elif not since -%}
-        {{ read_together(relation, touched, theirs) }}
-    {%- else -%}
-        {%- set since_then = [
-            "stored." ~ day ~ " >= '" ~ together_from ~ "'",
-            "touched." ~ since ~ " >= '" ~ together_from ~ "'",
-        ] -%}
-        {{ read_together(relation, touched, theirs + since_then) }}
-        union all
-        {{ looked_up(
-            relation, touched, theirs, "touched." ~ since ~ " < '" ~ together_from ~ "'"
-        ) }}
-    {%- endif -%}
+    {{ looked_up(
+        relation,
+        [
+            "stored.subscription_key = touched.subscription_key",
+            "stored.period_start >= touched.rated_from",
+        ]
+    ) }}
 {%- endmacro %}
 
-{# The day, as text; none where each is looked up. #}
-{% macro days_read_together_from(touched, since) -%}
+{# More than a few, and more than a tenth of all. #}
+{% macro touches_many() -%}
     {{ return(run_query(
-        "select case when count(*) > " ~ most_looked_up() ~ " then "
-        ~ ("percentile_disc(0.1) within group (order by " ~ since ~ ")::text" if since else "''")
-        ~ " end from " ~ touched
+        "select count(*) > " ~ var("most_looked_up") ~ " and count(*) > "
+        ~ "(select 0.1 * count(*) from " ~ beside_the_touched("int_subscription_terms") ~ ")"
+        ~ " from " ~ beside_the_touched("int_subscriptions_touched")
     ).rows[0][0]) }}
 {%- endmacro %}
 
-{% macro read_together(relation, touched, conditions) -%}
+{# As text. #}
+{% macro day_most_begin_at(since) -%}
+    {{ return(run_query(
+        "select percentile_disc(" ~ var("share_looked_up") ~ ") within group (order by " ~ since
+        ~ ")::text from " ~ beside_the_touched("int_subscriptions_touched")
+    ).rows[0][0]) }}
+{%- endmacro %}
+
+{% macro read_together(relation, conditions) -%}
     select stored.*
     from {{ relation }} as stored
-    inner join {{ touched }} as touched
+    inner join {{ beside_the_touched("int_subscriptions_touched") }} as touched
         on {{ conditions | join(" and ") }}
 {%- endmacro %}
 
 {# Each `offset 0` is a fence: PostgreSQL would join the whole table instead, or do the reader's
    other joins once for each subscription. They stand in a query of their own, so that what the
    reader asks for still reaches what is read together. #}
-{% macro looked_up(relation, touched, conditions, of_whom="true") -%}
+{% macro looked_up(relation, conditions, of_whom="true") -%}
     select *
     from (
         select found.*
-        from {{ touched }} as touched
+        from {{ beside_the_touched("int_subscriptions_touched") }} as touched
         cross join lateral (
             select * from {{ relation }} as stored
             where {{ conditions | join(" and ") }}
@@ -144,6 +152,19 @@
         where {{ of_whom }}
         offset 0
     ) as looked_up
+{%- endmacro %}
+
+{# Whether a row of int_usage_placed is part of its period's quantity: what is rated; of a recurring
+   metric all of the period, for a change of state on a paused day is a change all the same. #}
+{% macro counts_in_its_period(placed, charge_period) -%}
+    {{ placed }}.fate = 'counted'
+    and (
+        {{ placed }}.verdict = 'rated'
+        or (
+            {{ charge_period }}.is_carried
+            and {{ placed }}.verdict_reason = 'unattributed: subscription paused'
+        )
+    )
 {%- endmacro %}
 
 {# Pre-hook of int_subscriptions_touched and int_usage_dimensions, which read of int_usage_daily

@@ -65,7 +65,7 @@
         ~ "select quote_literal(service_code) as service, "
         ~ "quote_literal(array_agg(external_subscription_id)::text) as ids "
         ~ "from subscriptions where (select count(*) from subscriptions) <= "
-        ~ most_looked_up() ~ " group by 1"
+        ~ var("most_looked_up") ~ " group by 1"
     ).rows -%}
     {#- As literals: for a table of them PostgreSQL would do all it does in one process. -#}
     {%- set lines = run_query(
@@ -79,11 +79,6 @@
         "spans": spans,
         "subscriptions": subscriptions,
     }) }}
-{%- endmacro %}
-
-{# Of more subscriptions than this the days are read whole. #}
-{% macro most_looked_up() -%}
-    {{ return(var("most_looked_up", 500)) }}
 {%- endmacro %}
 
 {# The raw read of a roll-up that touches a few subscriptions, pruned to these. #}

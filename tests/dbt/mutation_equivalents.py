@@ -11,6 +11,7 @@ MORE_ANEW = "reads more anew, and makes the same rows"
 AN_HOUR_MORE = "spans reach an hour beyond their days, and the day group decides"
 ANEW_ANYWAY = "where previous_xid is 0 everything is made anew, whatever was touched"
 A_TABLE_ANEW = "what is not known to be rated is rated again, and makes the same rows"
+ONE_BY_ONE = "looked up one by one or read as their days lie, the same rows"
 NEXT_TO_NOTHING = "a band that is only touched is passed by nothing: 0, as without a row"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -39,9 +40,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         '~ "from subscriptions where (select count(*) from subscriptions) < "',
     ): "500 by name or by their days, of the same counters",
     (
-        "days_read_together_from",
-        '"select case when count(*) >= " ~ most_looked_up() ~ " then "',
-    ): "500 one by one or as their days lie, of the same rows",
+        "touches_many",
+        '"select count(*) >= " ~ var("most_looked_up") ~ " and count(*) > "',
+    ): ONE_BY_ONE,
+    (
+        "touches_many",
+        '"select count(*) > " ~ var("most_looked_up") ~ " and count(*) >= "',
+    ): ONE_BY_ONE,
     ("in_spans", "{%- if spans | length >= 50 -%}"): "one bitmap or fifty, of the same counters",
     (
         "in_spans",

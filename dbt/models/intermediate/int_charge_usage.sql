@@ -11,8 +11,8 @@ charges as (
     select * from {{ ref('int_charges_priced') }}
 ),
 
-counted as not materialized (
-    select * from {{ ref('int_usage_counted') }}
+counted as (
+    select * from {{ ref('int_usage_folded') }}
 ),
 
 summed as (
@@ -29,19 +29,6 @@ weighted as (
 
 stepped as (
     select * from {{ ref('int_charge_usage_stepped') }}
-),
-
-rated as (
-    select
-        subscription_key,
-        period_start,
-        odoo_charge_id,
-        group_key,
-        sum(counters) as counters,
-        coalesce(sum(counters) filter (where is_late), 0) as late_counters
-    from counted
-    where verdict = 'rated'
-    group by 1, 2, 3, 4
 ),
 
 folded as (
@@ -148,8 +135,8 @@ final as (
         coalesce(folded.cents, 0) as cents_sum,
         stepped.event_values,
         stepped.event_prorated_values,
-        coalesce(rated.counters, 0)::bigint as counters,
-        coalesce(rated.late_counters, 0)::bigint as late_counters
+        coalesce(counted.counters, 0)::bigint as counters,
+        coalesce(counted.late_counters, 0)::bigint as late_counters
     from to_price
     inner join charge_periods
         on
@@ -170,12 +157,12 @@ final as (
             and to_price.period_start = stepped.period_start
             and to_price.odoo_charge_id = stepped.odoo_charge_id
             and to_price.group_key = stepped.group_key
-    left join rated
+    left join counted
         on
-            to_price.subscription_key = rated.subscription_key
-            and to_price.period_start = rated.period_start
-            and to_price.odoo_charge_id = rated.odoo_charge_id
-            and to_price.group_key = rated.group_key
+            to_price.subscription_key = counted.subscription_key
+            and to_price.period_start = counted.period_start
+            and to_price.odoo_charge_id = counted.odoo_charge_id
+            and to_price.group_key = counted.group_key
 )
 
 select * from final

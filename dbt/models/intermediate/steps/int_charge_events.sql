@@ -12,8 +12,12 @@ events as (
     where fate = 'counted'
 ),
 
-counted as (
-    select * from {{ ref('int_usage_counted') }}
+placed as (
+    {{ of_the_touched(ref('int_usage_placed'), 'rated_from') }}
+),
+
+charge_periods as (
+    select * from {{ ref('int_charge_periods') }}
 ),
 
 event_metrics as (
@@ -24,18 +28,24 @@ event_metrics as (
 -- A day's counters of the same properties go one way, whichever run was the first to see them.
 days as (
     select distinct
-        counted.subscription_key,
-        counted.period_start,
-        counted.odoo_charge_id,
-        counted.group_key,
-        counted.service_code,
-        counted.external_subscription_id,
-        counted.metric_code,
-        counted.local_day,
-        counted.dimensions
-    from counted
+        placed.subscription_key,
+        placed.period_start,
+        placed.odoo_charge_id,
+        placed.group_key,
+        placed.service_code,
+        placed.external_subscription_id,
+        placed.metric_code,
+        placed.local_day,
+        placed.dimensions
+    from placed
     inner join event_metrics
-        on counted.metric_code = event_metrics.metric_code
+        on placed.metric_code = event_metrics.metric_code
+    inner join charge_periods
+        on
+            placed.subscription_key = charge_periods.subscription_key
+            and placed.period_start = charge_periods.period_start
+            and placed.odoo_charge_id = charge_periods.odoo_charge_id
+    where {{ counts_in_its_period('placed', 'charge_periods') }}
 ),
 
 final as (

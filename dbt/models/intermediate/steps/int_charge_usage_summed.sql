@@ -3,9 +3,8 @@
 
 with
 
-counted as not materialized (
-    select * from {{ ref('int_usage_counted') }}
-    where aggregation in ('sum', 'count', 'max', 'last')
+used as (
+    select * from {{ ref('int_usage_folded') }}
 ),
 
 carried as (
@@ -17,35 +16,6 @@ charge_periods as (
     where aggregation in ('sum', 'count', 'max', 'last')
 ),
 
-in_period as (
-    select
-        subscription_key,
-        period_start,
-        odoo_charge_id,
-        group_key,
-        sum(quantity_sum) as quantity,
-        sum(quantity_sum * (period_end - local_day)) as quantity_days,
-        max(quantity_max) as quantity_max,
-        sum(events) as events,
-        sum(cents_sum) as cents
-    from counted
-    group by 1, 2, 3, 4
-),
-
-lasts as (
-    select distinct on (subscription_key, period_start, odoo_charge_id, group_key)
-        subscription_key,
-        period_start,
-        odoo_charge_id,
-        group_key,
-        quantity_last
-    from counted
-    where aggregation = 'last'
-    order by
-        subscription_key asc, period_start asc, odoo_charge_id asc, group_key asc,
-        last_window_end desc, local_day desc, last_order desc
-),
-
 carried_in as (
     select
         carried.subscription_key,
@@ -55,6 +25,7 @@ carried_in as (
         carried.quantity,
         carried.quantity * (charge_periods.period_end - charge_periods.used_from) as quantity_days,
         null::numeric as quantity_max,
+        null::numeric as quantity_last,
         carried.events,
         carried.cents
     from carried
@@ -66,7 +37,18 @@ carried_in as (
 ),
 
 unioned as (
-    select * from in_period
+    select
+        subscription_key,
+        period_start,
+        odoo_charge_id,
+        group_key,
+        quantity,
+        quantity_days,
+        quantity_max,
+        quantity_last,
+        events,
+        cents
+    from used
 
     union all
 
@@ -82,6 +64,7 @@ folded as (
         sum(quantity) as quantity,
         sum(quantity_days) as quantity_days,
         max(quantity_max) as quantity_max,
+        max(quantity_last) as quantity_last,
         sum(events) as events,
         sum(cents) as cents
     from unioned
@@ -96,7 +79,7 @@ aggregated as (
         case charge_periods.aggregation
             when 'max' then coalesce(folded.quantity_max, 0)
             -- As Lago: a last value below nothing is nothing.
-            when 'last' then greatest(lasts.quantity_last, 0)
+            when 'last' then greatest(folded.quantity_last, 0)
             else folded.quantity
         end as aggregate
     from folded
@@ -105,12 +88,6 @@ aggregated as (
             folded.subscription_key = charge_periods.subscription_key
             and folded.period_start = charge_periods.period_start
             and folded.odoo_charge_id = charge_periods.odoo_charge_id
-    left join lasts
-        on
-            folded.subscription_key = lasts.subscription_key
-            and folded.period_start = lasts.period_start
-            and folded.odoo_charge_id = lasts.odoo_charge_id
-            and folded.group_key = lasts.group_key
 ),
 
 final as (
