@@ -241,7 +241,7 @@ final as (
         cents_sum,
         {{ transaction_of_this_build() }}::bigint as rolled_up_xid
     from folded
-    -- The days lie together, for who reads those since one (read_by_the_touched).
+    -- The days lie together, for who reads those since one (of_the_touched).
     order by local_day, service_code, external_subscription_id
 )
 

@@ -69,7 +69,7 @@ final as (
         on measured.service_code = own_runs.service_code
     left join run_lines as all_runs
         on all_runs.service_code is null
-    -- The days lie together, for who reads those since one (read_by_the_touched).
+    -- The days lie together, for who reads those since one (of_the_touched).
     order by measured.local_day, measured.service_code, measured.external_subscription_id
 )
 
