@@ -170,6 +170,8 @@ final as (
         events,
         cents_sum
     from judged
+    -- As int_usage_daily: the joins lost its order.
+    order by local_day, service_code, external_subscription_id
 )
 
 select * from final
