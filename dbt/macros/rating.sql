@@ -121,7 +121,7 @@
     ).rows[0][0]) }}
 {%- endmacro %}
 
-{# As text. #}
+{# The day, as text, that all but the share of the touched begin at or after. #}
 {% macro day_most_begin_at(since) -%}
     {{ return(run_query(
         "select percentile_disc(" ~ var("share_looked_up") ~ ") within group (order by " ~ since
