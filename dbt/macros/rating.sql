@@ -69,8 +69,10 @@
    or rated_from, or all they have. Where everything is rated, all of it is read.
    A few are looked up one after the other, down an index, so that a build costs what it touches and
    not what is stored. Of many the days are read as they lie, since one that all but a tenth of them
-   begin at or after: a row here and a row there is dearer than a month of everybody's. That tenth is
-   looked up, so that a late counter or two do not open the past of all. #}
+   begin at or after: a row here and a row there is dearer than a month of everybody's. The days
+   before it are looked up, so that a late counter or two do not open the past of all.
+   Of many, others' rows are read as well, and earlier ones of theirs: the reader joins the touched
+   from that day on, or what was made of them, and so drops what is not asked for. #}
 {% macro of_the_touched(relation, since=none) -%}
     {%- set theirs = [
         "stored.service_code = touched.service_code",
@@ -78,22 +80,20 @@
     ] -%}
     {%- if not rates_a_few() -%}
         {{ return("select * from " ~ relation) }}
-    {%- elif not since -%}
-        {{ read_together(relation, theirs) if touches_many() else looked_up(relation, theirs) }}
-    {%- else -%}
+    {%- elif touches_many() and not since -%}
+        {{ return("select * from " ~ relation) }}
+    {%- elif touches_many() -%}
+        {%- set together_from = "'" ~ day_most_begin_at(since) ~ "'" -%}
         {%- do theirs.append("stored.local_day >= touched." ~ since) -%}
-        {%- if not touches_many() -%}
-            {{ looked_up(relation, theirs) }}
-        {%- else -%}
-            {%- set together_from = day_most_begin_at(since) -%}
-            {%- set from_there = [
-                "stored.local_day >= '" ~ together_from ~ "'",
-                "touched." ~ since ~ " >= '" ~ together_from ~ "'",
-            ] -%}
-            {{ read_together(relation, theirs + from_there) }}
-            union all
-            {{ looked_up(relation, theirs, "touched." ~ since ~ " < '" ~ together_from ~ "'") }}
+        {%- do theirs.append("stored.local_day < " ~ together_from) -%}
+        select * from {{ relation }} where local_day >= {{ together_from }}
+        union all
+        {{ looked_up(relation, theirs, "touched." ~ since ~ " < " ~ together_from) }}
+    {%- else -%}
+        {%- if since -%}
+            {%- do theirs.append("stored.local_day >= touched." ~ since) -%}
         {%- endif -%}
+        {{ looked_up(relation, theirs) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -129,13 +129,6 @@
     ).rows[0][0]) }}
 {%- endmacro %}
 
-{% macro read_together(relation, conditions) -%}
-    select stored.*
-    from {{ relation }} as stored
-    inner join {{ beside_the_touched("int_subscriptions_touched") }} as touched
-        on {{ conditions | join(" and ") }}
-{%- endmacro %}
-
 {# Each `offset 0` is a fence: PostgreSQL would join the whole table instead, or do the reader's
    other joins once for each subscription. They stand in a query of their own, so that what the
    reader asks for still reaches what is read together. #}
@@ -154,14 +147,25 @@
     ) as looked_up
 {%- endmacro %}
 
+{# Whether a charge's quantity begins with what was there before its period. Lago knows no recurring
+   count, maximum or last value: of them there is nothing to carry over. #}
+{% macro is_carried(charge) -%}
+    {{ charge }}.recurring and {{ charge }}.aggregation in ('sum', 'unique', 'weighted_sum')
+{%- endmacro %}
+
+{# Whether what a day changes weighs the days from it to its period's end. #}
+{% macro is_prorated(charge) -%}
+    {{ charge }}.prorated and {{ charge }}.aggregation in ('sum', 'unique')
+{%- endmacro %}
+
 {# Whether a row of int_usage_placed is part of its period's quantity: what is rated; of a recurring
    metric all of the period, for a change of state on a paused day is a change all the same. #}
-{% macro counts_in_its_period(placed, charge_period) -%}
+{% macro counts_in_its_period(placed, charge) -%}
     {{ placed }}.fate = 'counted'
     and (
         {{ placed }}.verdict = 'rated'
         or (
-            {{ charge_period }}.is_carried
+            {{ charge }}.is_carried
             and {{ placed }}.verdict_reason = 'unattributed: subscription paused'
         )
     )

@@ -106,6 +106,30 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# The day that all but a share of a roll-up's touched groups are of, or come after: these are found
+   among the days as they lie, as what they are made of is. None where the touched are of a few
+   subscriptions, and each is looked up. #}
+{% macro day_most_groups_begin_at(rollup) -%}
+    {%- set touched = "from " ~ ref("int_usage_touched") ~ " where rollup = '" ~ rollup ~ "'" -%}
+    {{ return(run_query(
+        "select percentile_disc(" ~ var("share_looked_up") ~ ") within group (order by local_day)::text "
+        ~ touched ~ " and (select count(*) from (select distinct service_code, "
+        ~ "external_subscription_id " ~ touched ~ ") as subscriptions) > " ~ var("most_looked_up")
+    ).rows[0][0]) }}
+{%- endmacro %}
+
+{% macro delete_touched_groups(target, of_days) -%}
+    delete from {{ target }} as rolled
+    using {{ ref("int_usage_touched") }} as touched
+    where
+        touched.rollup = '{{ target.identifier }}'
+        and rolled.service_code = touched.service_code
+        and rolled.external_subscription_id = touched.external_subscription_id
+        and rolled.metric_code = touched.metric_code
+        and rolled.local_day = touched.local_day
+        and {{ of_days }}
+{%- endmacro %}
+
 {# dbt's strategy `day_groups`: deletes the touched groups whole, so that a row whose grain is gone
    goes too, and inserts what was made of them. Builds at the same time wait for one another. #}
 {% macro get_incremental_day_groups_sql(arguments) -%}
@@ -115,19 +139,17 @@
         "select previous_xid from " ~ ref("int_rollup_steps")
         ~ " where rollup = '" ~ target.identifier ~ "'"
     ).rows[0][0] -%}
+    {%- set together_from = day_most_groups_begin_at(target.identifier) -%}
     lock table {{ target }} in share row exclusive mode;
     {% if previous_xid == 0 -%}
     delete from {{ target }};
+    {%- elif together_from -%}
+        {{ delete_touched_groups(target, "rolled.local_day >= '" ~ together_from ~ "'") }};
+        {{ look_up_each() }};
+        {{ delete_touched_groups(target, "touched.local_day < '" ~ together_from ~ "'") }};
     {%- else -%}
         {{ look_up_each() }};
-        delete from {{ target }} as rolled
-    using {{ ref("int_usage_touched") }} as touched
-    where
-        touched.rollup = '{{ target.identifier }}'
-        and rolled.service_code = touched.service_code
-        and rolled.external_subscription_id = touched.external_subscription_id
-        and rolled.metric_code = touched.metric_code
-        and rolled.local_day = touched.local_day;
+        {{ delete_touched_groups(target, "true") }};
     {%- endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ arguments["temp_relation"] }}

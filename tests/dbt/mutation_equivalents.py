@@ -40,6 +40,19 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         '~ "from subscriptions where (select count(*) from subscriptions) < "',
     ): "500 by name or by their days, of the same counters",
     (
+        "day_most_groups_begin_at",
+        '~ "external_subscription_id " ~ touched ~ ") as subscriptions) >= "'
+        ' ~ var("most_looked_up")',
+    ): ONE_BY_ONE,
+    (
+        "get_incremental_day_groups_sql",
+        '{{ delete_touched_groups(target, "touched.local_day <= \'" ~ together_from ~ "\'") }};',
+    ): "what lies together is gone by then",
+    (
+        "of_the_touched",
+        '{{ looked_up(relation, theirs, "touched." ~ since ~ " <= " ~ together_from) }}',
+    ): "who begins at that day has no day before it",
+    (
         "touches_many",
         '"select count(*) >= " ~ var("most_looked_up") ~ " and count(*) > "',
     ): ONE_BY_ONE,
@@ -91,14 +104,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "int_prorated_tiers_priced",
         "and bands.low <= greatest(steps.level_before, steps.level_after)",
     ): NEXT_TO_NOTHING,
+    ("analyze_changes", "if stored <= 0 then"): (
+        "an empty table has no rows to sample, be it a third of them or all"
+    ),
     (
         "analyze_changes",
-        '~ " + pg_stat_get_xact_tuples_deleted(\'" ~ this ~ "\'::regclass) >= 0" -%}',
-    ): "statistics of a table that did not change are made again",
-    (
-        "analyze_changes",
-        "if (select reltuples <= 0 from pg_class where oid = '{{ this }}'::regclass) then",
-    ): "an empty table has no rows to sample, be it a third of them or all",
+        "elsif changes >= stored / 10 or not current_setting('track_counts')::boolean then",
+    ): "a tenth exactly: more is sampled, or less",
+    ("analyze_changes", "elsif changes >= 0 then"): (
+        "statistics of a table that did not change are made again"
+    ),
     ("postgres__get_columns_in_relation", "and attributes.attnum >= 0"): "no column is number 0",
     ("stg_ops__rated_subscriptions", "drop"): A_TABLE_ANEW,
     ("stg_ops__rated_subscriptions", "duplicate"): "what was touched is grouped",

@@ -1,5 +1,5 @@
-"""What a build of a few reads of a table of usage, looked up or as it lies, is what a plain join
-finds."""
+"""What a build of a few reads of a table of usage, looked up or as it lies, holds each row that a
+join with the touched asks for once; looked up, it holds no other."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ select 's:' || external_subscription_id as subscription_key, local_day as period
 from intermediate.int_usage_daily;
 """
 TOUCHED = "insert into intermediate.int_subscriptions_touched values (%s, %s, %s, %s, %s)"
-BY_NAME = "using (service_code, external_subscription_id)"
-# What a model asks for, and the same as a plain join.
+BY_NAME = "join touched using (service_code, external_subscription_id)"
+# What a model asks for, and what it joins to that: the same as it would to the whole table.
 READINGS = {
     "of_the_touched(ref('int_usage_daily'), 'day_from')": (
-        f"intermediate.int_usage_daily join touched {BY_NAME} where local_day >= day_from"
+        "int_usage_daily",
+        f"{BY_NAME} where local_day >= day_from",
     ),
     "of_the_touched(ref('int_usage_daily'), 'rated_from')": (
-        f"intermediate.int_usage_daily join touched {BY_NAME} where local_day >= rated_from"
+        "int_usage_daily",
+        f"{BY_NAME} where local_day >= rated_from",
     ),
-    "of_the_touched(ref('int_usage_daily'))": (
-        f"intermediate.int_usage_daily join touched {BY_NAME}"
-    ),
+    "of_the_touched(ref('int_usage_daily'))": ("int_usage_daily", BY_NAME),
     "periods_of_the_touched(ref('int_charge_usage'))": (
-        "intermediate.int_charge_usage join touched using (subscription_key)"
-        " where period_start >= rated_from"
+        "int_charge_usage",
+        "join touched using (subscription_key) where period_start >= rated_from",
     ),
 }
 # Of twenty touched all or, where that is too many, those of a tenth and the fees.
@@ -92,10 +92,19 @@ def test_reading(
     assert compiled.exit_status == 0, compiled.output
     assert compiled.output.count("cross join lateral") == LOOKUPS[most_looked_up]
     read = connection.execute(compiled.output).fetchall()
-    for number, plainly in enumerate(READINGS.values()):
-        rows = connection.execute(
-            "with touched as (table intermediate.int_subscriptions_touched)"
-            f" select {number}, row_no from {plainly} order by 2"
+    touched = "with touched as (table intermediate.int_subscriptions_touched)"
+    for number, (table, joined) in enumerate(READINGS.values()):
+        wanted = connection.execute(
+            f"{touched} select row_no from intermediate.{table} {joined} order by 1"
         ).fetchall()
-        assert rows
-        assert sorted(row for row in read if row[0] == number) == rows
+        rows = [row_no for of, row_no in read if of == number]
+        found = connection.execute(
+            f"{touched}, read as (select * from intermediate.{table}"
+            f" join unnest(%s::int[]) as read (row_no) using (row_no))"
+            f" select row_no from read {joined} order by 1",
+            [rows],
+        ).fetchall()
+        assert wanted
+        assert found == wanted
+        if most_looked_up == 20:
+            assert len(rows) == len(wanted)

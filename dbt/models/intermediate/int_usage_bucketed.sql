@@ -4,7 +4,8 @@
 
 with
 
-placed as (
+-- Not written down: to read it twice costs less.
+placed as not materialized (
     {{ of_the_touched(ref('int_usage_placed'), 'rated_from') }}
 ),
 
@@ -12,7 +13,11 @@ rated_lines as (
     {{ periods_of_the_touched(ref('fct_rated_lines')) }}
 ),
 
-charges as (
+touched as (
+    select * from {{ ref('int_subscriptions_touched') }}
+),
+
+priced as (
     select * from {{ ref('int_charges_priced') }}
 ),
 
@@ -28,101 +33,121 @@ adding_metrics as (
         and not recurring
 ),
 
--- Not written down: to read it twice costs less.
-days as not materialized (
+-- What a percentage leaves free is known from its line alone.
+charges as materialized (
     select
-        placed.service_code,
-        placed.external_subscription_id,
-        placed.subscription_key,
-        placed.metric_code,
-        placed.local_day,
-        placed.period_start,
-        placed.charge_key,
-        placed.odoo_charge_id,
-        placed.group_key,
-        placed.verdict,
-        placed.is_late,
-        placed.counters,
-        placed.quantity_sum,
-        adding_metrics.metric_code is not null as is_adding
-    from placed
+        priced.odoo_charge_id,
+        priced.charge_key,
+        priced.quantity_included
+        + case when priced.charge_model = 'package' then priced.free_units else 0 end as quota,
+        adding_metrics.metric_code is not null
+        and (
+            priced.quantity_included > 0
+            or (priced.charge_model = 'package' and priced.free_units > 0)
+            or priced.charge_model = 'percentage'
+        ) as has_quota
+    from priced
     left join adding_metrics
-        on placed.metric_code = adding_metrics.metric_code
+        on priced.metric_code = adding_metrics.metric_code
 ),
 
 set_aside as (
     select
-        service_code,
-        external_subscription_id,
-        metric_code,
-        coalesce(period_start, local_day) as period_start,
-        {{ month_of('local_day') }} as month,
-        verdict as bucket,
-        sum(counters) as counters,
-        sum(case when is_adding then quantity_sum else counters end) as quantity
-    from days
-    where verdict <> 'rated'
+        placed.service_code,
+        placed.external_subscription_id,
+        placed.metric_code,
+        coalesce(placed.period_start, placed.local_day) as period_start,
+        {{ month_of('placed.local_day') }} as month,
+        placed.verdict as bucket,
+        sum(placed.counters) as counters,
+        sum(
+            case
+                when adding_metrics.metric_code is null then placed.counters
+                else placed.quantity_sum
+            end
+        ) as quantity
+    from placed
+    inner join touched
+        on
+            placed.service_code = touched.service_code
+            and placed.external_subscription_id = touched.external_subscription_id
+            and placed.local_day >= touched.rated_from
+    left join adding_metrics
+        on placed.metric_code = adding_metrics.metric_code
+    where placed.verdict <> 'rated'
     group by 1, 2, 3, 4, 5, 6
 ),
 
--- What a period was billed, numbered: days are told apart by one number and not by four texts.
-fees as (
+-- What a period was billed, numbered: its days are told apart by one number and not by four texts.
+fees as materialized (
     select
-        subscription_key,
-        charge_key,
-        group_key,
-        period_start,
+        rated_lines.subscription_key,
+        rated_lines.charge_key,
+        rated_lines.group_key,
+        rated_lines.period_start,
+        rated_lines.metric_code,
+        adding_metrics.metric_code is not null as is_adding,
         row_number() over () as fee_number,
-        sum(quantity_included) as quantity_included,
-        sum(quantity_billed) as quantity_billed,
-        sum(amount_precise) as amount_precise
+        sum(rated_lines.quantity_included) as quantity_included,
+        sum(rated_lines.quantity_billed) > 0 as is_billed,
+        sum(rated_lines.amount_precise) = 0 as is_free
     from rated_lines
-    group by 1, 2, 3, 4
+    left join adding_metrics
+        on rated_lines.metric_code = adding_metrics.metric_code
+    group by 1, 2, 3, 4, 5, 6
 ),
 
--- In the order in which the quota is used up, and so in the order that the sums below need. With
--- all that the split asks of a fee: joined after the sums, every day would be joined once more.
+-- The days over which a quota is used up; where there is none to use up, their month.
+charge_days as (
+    select
+        placed.subscription_key,
+        placed.period_start,
+        placed.odoo_charge_id,
+        placed.group_key,
+        case
+            when charges.has_quota then placed.local_day
+            else {{ month_of('placed.local_day') }}
+        end as day,
+        coalesce(sum(placed.counters) filter (where not placed.is_late), 0) as counters_in_time,
+        coalesce(sum(placed.quantity_sum) filter (where not placed.is_late), 0)
+            as quantity_in_time,
+        coalesce(sum(placed.counters) filter (where placed.is_late), 0) as late_counters,
+        coalesce(sum(placed.quantity_sum) filter (where placed.is_late), 0) as late_quantity
+    from placed
+    inner join charges
+        on placed.odoo_charge_id = charges.odoo_charge_id
+    where placed.verdict = 'rated'
+    group by 1, 2, 3, 4, 5
+),
+
+-- The whole quota, not what was taken of it: a correction may take less.
 fee_days as (
     select
         fees.fee_number,
-        days.local_day,
-        fees.period_start,
-        days.external_subscription_id,
-        days.service_code,
-        days.metric_code,
-        days.is_adding,
-        -- The whole quota, not what was taken of it: a correction may take less. What a percentage
-        -- leaves free is known from its line alone.
-        greatest(
-            charges.quantity_included
-            + case when charges.charge_model = 'package' then charges.free_units else 0 end,
-            fees.quantity_included
-        ) as quota,
-        fees.quantity_billed > 0 as is_billed,
-        case when fees.amount_precise = 0 then 'free' else 'billed' end as bucket_beyond,
-        coalesce(sum(days.counters) filter (where not days.is_late), 0) as counters_in_time,
-        coalesce(sum(days.quantity_sum) filter (where not days.is_late), 0)
-            as quantity_in_time,
-        coalesce(sum(days.counters) filter (where days.is_late), 0) as late_counters,
-        coalesce(sum(days.quantity_sum) filter (where days.is_late), 0) as late_quantity
-    from days
+        fees.is_adding,
+        fees.is_billed,
+        charge_days.day,
+        charge_days.counters_in_time,
+        charge_days.quantity_in_time,
+        charge_days.late_counters,
+        charge_days.late_quantity,
+        greatest(charges.quota, fees.quantity_included) as quota
+    from charge_days
+    inner join charges
+        on charge_days.odoo_charge_id = charges.odoo_charge_id
     inner join fees
         on
-            days.subscription_key = fees.subscription_key
-            and days.charge_key = fees.charge_key
-            and days.group_key = fees.group_key
-            and days.period_start = fees.period_start
-    inner join charges
-        on days.odoo_charge_id = charges.odoo_charge_id
-    where days.verdict = 'rated'
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+            charge_days.subscription_key = fees.subscription_key
+            and charges.charge_key = fees.charge_key
+            and charge_days.group_key = fees.group_key
+            and charge_days.period_start = fees.period_start
 ),
 
 running as (
     select
         *,
         sum(quantity_in_time) over (
-            partition by fee_number order by local_day rows unbounded preceding
+            partition by fee_number order by day rows unbounded preceding
         ) as quantity_so_far
     from fee_days
 ),
@@ -146,12 +171,8 @@ days_split as (
 -- Summed once for all buckets.
 split_sums as (
     select
-        service_code,
-        external_subscription_id,
-        metric_code,
-        period_start,
-        {{ month_of('local_day') }} as month,
-        bucket_beyond,
+        fee_number,
+        {{ month_of('day') }} as month,
         sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters_beyond,
         sum(beyond_quota) as quantity_beyond,
         sum(case when beyond_quota <> 0 then 0 else counters_in_time end) as counters_included,
@@ -161,24 +182,32 @@ split_sums as (
         sum(late_counters) as late_counters,
         sum(case when is_adding then late_quantity else late_counters end) as late_quantity
     from days_split
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2
 ),
 
 buckets as (
     select
-        split_sums.service_code,
-        split_sums.external_subscription_id,
-        split_sums.metric_code,
-        split_sums.period_start,
+        touched.service_code,
+        touched.external_subscription_id,
+        fees.metric_code,
+        fees.period_start,
         split_sums.month,
         split.bucket,
         split.counters,
         split.quantity
     from split_sums
+    inner join fees
+        on split_sums.fee_number = fees.fee_number
+    inner join touched
+        on fees.subscription_key = touched.subscription_key
     cross join
         lateral (
             values
-            (split_sums.bucket_beyond, split_sums.counters_beyond, split_sums.quantity_beyond),
+            (
+                case when fees.is_free then 'free' else 'billed' end,
+                split_sums.counters_beyond,
+                split_sums.quantity_beyond
+            ),
             ('included', split_sums.counters_included, split_sums.quantity_included),
             ('late', split_sums.late_counters, split_sums.late_quantity)
         )

@@ -38,8 +38,11 @@ carried_periods as (
     where is_carried
 ),
 
-carried_metrics as (
-    select distinct metric_code
+carried_usage as (
+    select distinct
+        service_code,
+        external_subscription_id,
+        metric_code
     from carried_periods
 ),
 
@@ -54,8 +57,11 @@ history as (
             order by events.window_start, events.received_at, events.transaction_id
         ) as next_day
     from events
-    inner join carried_metrics
-        on events.metric_code = carried_metrics.metric_code
+    inner join carried_usage
+        on
+            events.service_code = carried_usage.service_code
+            and events.external_subscription_id = carried_usage.external_subscription_id
+            and events.metric_code = carried_usage.metric_code
 ),
 
 carried as (

@@ -69,10 +69,8 @@ final as (
         served_periods.plan_code,
         charges.metric_code,
         charges.aggregation,
-        -- Lago knows no recurring count, maximum or last value: there is nothing to carry over.
-        charges.recurring
-        and charges.aggregation in ('sum', 'unique', 'weighted_sum') as is_carried,
-        charges.prorated and charges.aggregation in ('sum', 'unique') as is_prorated,
+        {{ is_carried('charges') }} as is_carried,
+        {{ is_prorated('charges') }} as is_prorated,
         coalesce(
             charges.charge_model = 'percentage'
             and coalesce(

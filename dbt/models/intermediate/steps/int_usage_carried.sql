@@ -30,8 +30,11 @@ carried_periods as (
         and aggregation in ('sum', 'weighted_sum')
 ),
 
-carried_metrics as (
-    select distinct metric_code
+carried_usage as (
+    select distinct
+        service_code,
+        external_subscription_id,
+        metric_code
     from carried_periods
 ),
 
@@ -46,8 +49,11 @@ days as (
         sum(daily.events) as events,
         sum(daily.cents_sum) as cents
     from daily
-    inner join carried_metrics
-        on daily.metric_code = carried_metrics.metric_code
+    inner join carried_usage
+        on
+            daily.service_code = carried_usage.service_code
+            and daily.external_subscription_id = carried_usage.external_subscription_id
+            and daily.metric_code = carried_usage.metric_code
     where daily.fate = 'counted'
     group by 1, 2, 3, 4, 5
 ),

@@ -11,19 +11,30 @@ charge_periods as (
     select * from {{ ref('int_charge_periods') }}
 ),
 
+priced as (
+    select * from {{ ref('int_charges_priced') }}
+),
+
+charges as materialized (
+    select
+        priced.odoo_charge_id,
+        {{ is_carried('priced') }} as is_carried,
+        {{ is_prorated('priced') }} as is_prorated
+    from priced
+),
+
 counted as (
     select
         placed.*,
-        charge_periods.period_end - placed.local_day as days_left
+        charges.is_prorated,
+        placed.period_end - placed.local_day as days_left
     from placed
-    inner join charge_periods
-        on
-            placed.subscription_key = charge_periods.subscription_key
-            and placed.period_start = charge_periods.period_start
-            and placed.odoo_charge_id = charge_periods.odoo_charge_id
-    where {{ counts_in_its_period('placed', 'charge_periods') }}
+    inner join charges
+        on placed.odoo_charge_id = charges.odoo_charge_id
+    where {{ counts_in_its_period('placed', 'charges') }}
 ),
 
+-- Before the periods are joined: there are few charges to look among, and as many fees as sums.
 folded as (
     select
         subscription_key,
@@ -31,7 +42,7 @@ folded as (
         odoo_charge_id,
         group_key,
         sum(quantity_sum) as quantity,
-        sum(quantity_sum * days_left) as quantity_days,
+        sum(quantity_sum * days_left) filter (where is_prorated) as quantity_days,
         max(quantity_max) as quantity_max,
         -- The greatest last_order carries its quantity with it.
         max(array[last_order, quantity_last::text] collate "C")
@@ -46,19 +57,24 @@ folded as (
 
 final as (
     select
-        subscription_key,
-        period_start,
-        odoo_charge_id,
-        group_key,
-        quantity,
-        quantity_days,
-        quantity_max,
-        latest[2]::numeric as quantity_last,
-        events,
-        cents,
-        counters,
-        late_counters
+        folded.subscription_key,
+        folded.period_start,
+        folded.odoo_charge_id,
+        folded.group_key,
+        folded.quantity,
+        folded.quantity_days,
+        folded.quantity_max,
+        folded.latest[2]::numeric as quantity_last,
+        folded.events,
+        folded.cents,
+        folded.counters,
+        folded.late_counters
     from folded
+    inner join charge_periods
+        on
+            folded.subscription_key = charge_periods.subscription_key
+            and folded.period_start = charge_periods.period_start
+            and folded.odoo_charge_id = charge_periods.odoo_charge_id
 )
 
 select * from final
