@@ -78,21 +78,19 @@
         "stored.service_code = touched.service_code",
         "stored.external_subscription_id = touched.external_subscription_id",
     ] -%}
-    {%- if not rates_a_few() -%}
+    {%- if not rates_a_few() or (touches_many() and not since) -%}
         {{ return("select * from " ~ relation) }}
-    {%- elif touches_many() and not since -%}
-        {{ return("select * from " ~ relation) }}
-    {%- elif touches_many() -%}
-        {%- set together_from = "'" ~ day_most_begin_at(since) ~ "'" -%}
+    {%- endif -%}
+    {%- if since -%}
         {%- do theirs.append("stored.local_day >= touched." ~ since) -%}
+    {%- endif -%}
+    {%- if touches_many() -%}
+        {%- set together_from = "'" ~ day_most_begin_at(since) ~ "'" -%}
         {%- do theirs.append("stored.local_day < " ~ together_from) -%}
         select * from {{ relation }} where local_day >= {{ together_from }}
         union all
         {{ looked_up(relation, theirs, "touched." ~ since ~ " < " ~ together_from) }}
     {%- else -%}
-        {%- if since -%}
-            {%- do theirs.append("stored.local_day >= touched." ~ since) -%}
-        {%- endif -%}
         {{ looked_up(relation, theirs) }}
     {%- endif -%}
 {%- endmacro %}
@@ -245,6 +243,32 @@
     {%- endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ arguments["temp_relation"] }}
+{%- endmacro %}
+
+{# Post-hook of int_subscriptions_touched, before a rated table is changed. What this build rates by
+   other terms, or rules, than the last one that ended is known by neither until this one ends: it
+   may fail half way, and who takes the change back then has rows of it all the same. #}
+{% macro record_begun_rating() -%}
+    {%- if schema_prefix() -%}
+        {{ return("select 1") }}
+    {%- endif -%}
+    {%- set step = beside_the_touched("int_rating_step") -%}
+    update ops.rating_progress set rules = 'unfinished' where (select is_anew from {{ step }});
+    insert into ops.rated_subscription as rated (service_code, external_subscription_id, terms)
+    select
+        coalesce(terms.service_code, known.service_code),
+        coalesce(terms.external_subscription_id, known.external_subscription_id),
+        'unfinished'
+    from {{ ref("int_subscription_terms") }} as terms
+    full join ops.rated_subscription as known
+        on
+            terms.service_code = known.service_code
+            and terms.external_subscription_id = known.external_subscription_id
+    where
+        terms.terms is distinct from known.terms
+        and not (select is_anew from {{ step }})
+    on conflict (service_code, external_subscription_id) do update set terms = excluded.terms
+    where rated.terms <> excluded.terms
 {%- endmacro %}
 
 {# Post-hook of rpt_rating_build. #}

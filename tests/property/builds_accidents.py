@@ -109,11 +109,8 @@ def _any_step(world: World, modules: tuple[ModuleType, ...] = CHANGES) -> str:
             return f"{name} ({said})"
 
 
-def _fail_at_a_lock(world: World) -> str:
+def fail_at_a_lock(world: World, model: str) -> str:
     """Somebody holds a table that the build writes: it may be read, and what came before stays."""
-    manifest = world.dbt.manifest(world.database_url)
-    models = sorted(f"{node.schema}.{node.name}" for node in physical(manifest).values())
-    model = world.chance.choice(models)
     with psycopg.connect(world.database_url) as other:
         # Reads go on; and unlike a stronger one this lock takes no transaction id, so that the
         # build does see what has landed.
@@ -122,6 +119,12 @@ def _fail_at_a_lock(world: World) -> str:
             said = world.build()
         other.rollback()
     return f"{'a build failed at' if said else 'a build went past'} {model}"
+
+
+def _fail_at_a_lock(world: World) -> str:
+    manifest = world.dbt.manifest(world.database_url)
+    models = sorted(f"{node.schema}.{node.name}" for node in physical(manifest).values())
+    return fail_at_a_lock(world, world.chance.choice(models))
 
 
 def _fail_on_a_record(world: World) -> str:

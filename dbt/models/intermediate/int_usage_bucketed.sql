@@ -38,6 +38,8 @@ charges as materialized (
     select
         priced.odoo_charge_id,
         priced.charge_key,
+        priced.metric_code,
+        adding_metrics.metric_code is not null as is_adding,
         priced.quantity_included
         + case when priced.charge_model = 'package' then priced.free_units else 0 end as quota,
         adding_metrics.metric_code is not null
@@ -81,20 +83,16 @@ set_aside as (
 -- What a period was billed, numbered: its days are told apart by one number and not by four texts.
 fees as materialized (
     select
-        rated_lines.subscription_key,
-        rated_lines.charge_key,
-        rated_lines.group_key,
-        rated_lines.period_start,
-        rated_lines.metric_code,
-        adding_metrics.metric_code is not null as is_adding,
+        subscription_key,
+        charge_key,
+        group_key,
+        period_start,
         row_number() over () as fee_number,
-        sum(rated_lines.quantity_included) as quantity_included,
-        sum(rated_lines.quantity_billed) > 0 as is_billed,
-        sum(rated_lines.amount_precise) = 0 as is_free
+        sum(quantity_included) as quantity_included,
+        sum(quantity_billed) > 0 as is_billed,
+        sum(amount_precise) = 0 as is_free
     from rated_lines
-    left join adding_metrics
-        on rated_lines.metric_code = adding_metrics.metric_code
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4
 ),
 
 -- The days over which a quota is used up; where there is none to use up, their month.
@@ -124,8 +122,9 @@ charge_days as (
 fee_days as (
     select
         fees.fee_number,
-        fees.is_adding,
         fees.is_billed,
+        charges.metric_code,
+        charges.is_adding,
         charge_days.day,
         charge_days.counters_in_time,
         charge_days.quantity_in_time,
@@ -172,6 +171,7 @@ days_split as (
 split_sums as (
     select
         fee_number,
+        metric_code,
         {{ month_of('day') }} as month,
         sum(case when beyond_quota <> 0 then counters_in_time else 0 end) as counters_beyond,
         sum(beyond_quota) as quantity_beyond,
@@ -182,14 +182,14 @@ split_sums as (
         sum(late_counters) as late_counters,
         sum(case when is_adding then late_quantity else late_counters end) as late_quantity
     from days_split
-    group by 1, 2
+    group by 1, 2, 3
 ),
 
 buckets as (
     select
         touched.service_code,
         touched.external_subscription_id,
-        fees.metric_code,
+        split_sums.metric_code,
         fees.period_start,
         split_sums.month,
         split.bucket,

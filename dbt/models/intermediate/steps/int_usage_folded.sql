@@ -27,7 +27,7 @@ counted as (
     select
         placed.*,
         charges.is_prorated,
-        placed.period_end - placed.local_day as days_left
+        placed.local_day - placed.period_start as days_gone
     from placed
     inner join charges
         on placed.odoo_charge_id = charges.odoo_charge_id
@@ -42,7 +42,7 @@ folded as (
         odoo_charge_id,
         group_key,
         sum(quantity_sum) as quantity,
-        sum(quantity_sum * days_left) filter (where is_prorated) as quantity_days,
+        sum(quantity_sum * days_gone) filter (where is_prorated) as quantity_days_gone,
         max(quantity_max) as quantity_max,
         -- The greatest last_order carries its quantity with it.
         max(array[last_order, quantity_last::text] collate "C")
@@ -62,7 +62,8 @@ final as (
         folded.odoo_charge_id,
         folded.group_key,
         folded.quantity,
-        folded.quantity_days,
+        folded.quantity * (charge_periods.period_end - charge_periods.period_start)
+        - folded.quantity_days_gone as quantity_days,
         folded.quantity_max,
         folded.latest[2]::numeric as quantity_last,
         folded.events,
