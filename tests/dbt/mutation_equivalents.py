@@ -49,6 +49,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         '{{ delete_touched_groups(target, "touched.local_day <= \'" ~ together_from ~ "\'") }};',
     ): "what lies together is gone by then",
     (
+        "get_incremental_day_groups_sql",
+        '{{ delete_touched_groups(target, "rolled.local_day > \'" ~ together_from ~ "\'") }};',
+    ): "this world's next build finds no stored group of that day; test_builds_agree.py does",
+    (
         "of_the_touched",
         '{{ looked_up(relation, theirs, "touched." ~ since ~ " <= " ~ together_from) }}',
     ): "who begins at that day has no day before it",
