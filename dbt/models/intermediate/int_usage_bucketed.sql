@@ -80,7 +80,7 @@ set_aside as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
--- What a period was billed, numbered: its days are put in order by one number and not by four texts.
+-- What a period was billed, numbered: days are put in order by one number and not by four texts.
 fees as materialized (
     select
         subscription_key,
